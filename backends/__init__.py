@@ -1,1 +1,44 @@
+"""Array libraries: one record each, and the rules that choose among them."""
 
+from __future__ import annotations
+
+from .arrays import as_backend_array, describe_array
+from .errors import (
+    BackendUnavailableError,
+    MixedBackendError,
+    PrecisionError,
+    UnknownBackendError,
+)
+from .record import Array, Backend, BackendStatus, FusedKernel, Namespace
+from .registry import (
+    available_backends,
+    backend_of,
+    default_name,
+    fused_enabled,
+    get_backend,
+    resolve_backend,
+    use_backend,
+    use_fused,
+)
+
+__all__ = [
+    "Array",
+    "Backend",
+    "BackendStatus",
+    "BackendUnavailableError",
+    "FusedKernel",
+    "MixedBackendError",
+    "Namespace",
+    "PrecisionError",
+    "UnknownBackendError",
+    "as_backend_array",
+    "available_backends",
+    "backend_of",
+    "default_name",
+    "describe_array",
+    "fused_enabled",
+    "get_backend",
+    "resolve_backend",
+    "use_backend",
+    "use_fused",
+]

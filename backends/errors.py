@@ -1,0 +1,78 @@
+"""What can go wrong when a backend is chosen. Every text has four parts: what was asked, who asked,
+why it cannot be, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+
+class UnknownBackendError(ValueError):
+    """The name is not that of a backend."""
+
+
+class BackendUnavailableError(ImportError):
+    """The backend exists, but cannot be used here: not installed, broken, or no device."""
+
+
+class MixedBackendError(TypeError):
+    """Arrays of several libraries or devices, or arrays that contradict a `backend=` argument."""
+
+
+class PrecisionError(TypeError):
+    """The backend would silently compute in a lower precision than that of the data."""
+
+
+class NotUsable(Exception):  # noqa: N818 - a signal inside this folder, never seen by users
+    """Raised by a backend module's `make`: why it cannot be used, and what to do."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.remedy = remedy
+
+
+def unknown_backend(name: object, source: str, known: Sequence[str]) -> UnknownBackendError:
+    """The error for a name that no backend has, with the nearest name that one has."""
+    near = difflib.get_close_matches(str(name).lower(), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return UnknownBackendError(
+        f"unknown backend {name!r} (from {source}). Known: {', '.join(known)}.{hint}"
+    )
+
+
+def unavailable(
+    name: str, source: str, why: str, remedy: str, usable: Sequence[str]
+) -> BackendUnavailableError:
+    """The error for a backend that cannot be used on this machine."""
+    return BackendUnavailableError(
+        f"backend {name!r} (from {source}) {why}. {remedy} "
+        f"Usable here: {', '.join(usable)}. No fallback is made."
+    )
+
+
+def contradicts_arrays(
+    name: str, source: str, array_description: str, array_backend: str
+) -> MixedBackendError:
+    """The error for a `backend=` argument that does not fit the arrays."""
+    return MixedBackendError(
+        f"backend {name!r} (from {source}) was asked for, but the data are {array_description}, "
+        f"which belong to backend {array_backend!r}; data are never moved between devices "
+        f"unasked. Leave backend= out, or convert the arrays first."
+    )
+
+
+def mixed_arrays(descriptions: Sequence[str], who: str) -> MixedBackendError:
+    """The error for arrays of several libraries in one call."""
+    return MixedBackendError(
+        f"inputs of {who} come from different libraries or devices: {'; '.join(descriptions)}. "
+        "Move them to one, e.g. y = cupy.asarray(y)."
+    )
+
+
+def too_narrow(what: str, name: str, source: str, why: str, remedy: str) -> PrecisionError:
+    """The error for data that the backend could only hold in a lower precision."""
+    return PrecisionError(
+        f"{what} was given to backend {name!r} (in {source}), but {why}. {remedy} "
+        "Nothing is truncated unasked."
+    )

@@ -1,0 +1,200 @@
+"""Makes the compiled passes of a loss: a module per loss and layout, kept on disk.
+
+Numba keeps compiled code on disk for functions that stand in a file and reach other compiled
+functions as module globals. So the template `pointwise_passes.py` is copied to a file whose
+imports bind the formulas of one loss and the products of one layout. The file's name holds a hash
+of all that went into it; a changed formula is another file. The same goes for a user's own loss,
+as long as its source can be read and uses nothing but its arguments and numbers; otherwise it is
+compiled in each process.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import inspect
+import logging
+import os
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numba
+from numba import njit
+from numba.core import event
+
+logger = logging.getLogger("xpfit")
+
+FORMULAS = ("value", "gradient", "curvature")
+_HERE = Path(__file__).parent
+_PACKAGE = __package__ or "xpfit.backends.numba_kernels"
+_OPTIONS = 'error_model="numpy", fastmath={"contract"}, forceinline=True'
+
+
+def cache_folder() -> Path:
+    """Where generated modules live: XPFIT_CACHE_DIR, else the user's cache folder."""
+    named = os.environ.get("XPFIT_CACHE_DIR", "").strip()
+    if named:
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
+    elif sys.platform == "darwin":
+        base = Path("~/Library/Caches")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    return base.expanduser() / "xpfit"
+
+
+def portable_source(function: Callable[..., Any], name: str) -> str | None:
+    """Source of a formula, renamed to `name`, if it stands on its own; None if it does not.
+
+    It does if it is a plain `def` without decorators or defaults that uses its arguments, numbers
+    from around it, and nothing else.
+    """
+    if not isinstance(function, FunctionType):
+        return None
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    definition = tree.body[0]
+    if not isinstance(definition, ast.FunctionDef) or definition.decorator_list:
+        return None
+    if definition.args.defaults or definition.args.kw_defaults:
+        return None
+    definition.name = name
+    definition.returns = None
+    for argument in definition.args.args:
+        argument.annotation = None
+    variables = inspect.getclosurevars(function)
+    outside = {**variables.globals, **variables.nonlocals}
+    if not all(isinstance(number, int | float) for number in outside.values()):
+        return None
+    numbers = [f"{key} = float({str(float(number))!r})" for key, number in outside.items()]
+    return "\n".join([*numbers, "", f"@njit({_OPTIONS})", ast.unparse(definition), "", ""])
+
+
+def _write_once(path: Path, text: str) -> bool:
+    """Write a file unless it is there with this text. False where the folder cannot be written."""
+    try:
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return True
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def _library_hash() -> str:
+    # All kernel files: compiled code of one is inlined into the others' cache.
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    for path in sorted(_HERE.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _absolute(template: str) -> str:
+    return template.replace("from .", f"from {_PACKAGE}.")
+
+
+def _load(name: str, text: str, bound: dict[str, Any] | None = None) -> ModuleType:
+    """The module made of `text`: from a file in the cache folder where it can be written."""
+    digest = hashlib.sha256((_library_hash() + text).encode()).hexdigest()[:20]
+    module_name = f"xpfit_generated_{name}_{digest}"
+    path = cache_folder() / f"{module_name}.py"
+    if bound is None and _write_once(path, text):
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module  # numba's cache unpickles by module name
+        spec.loader.exec_module(module)
+        return module
+    # No place on disk, or formulas without source: same text, compiled in this process only.
+    module = ModuleType(module_name)
+    module.__dict__.update(bound or {})
+    in_memory = text.replace(", cache=True", "")
+    exec(compile(in_memory, f"<{module_name}>", "exec"), module.__dict__)
+    return module
+
+
+@functools.lru_cache(maxsize=64)
+def pointwise_passes(
+    name: str, formulas: tuple[Callable[..., Any], ...], layout: str
+) -> ModuleType:
+    """The module of fused passes of one loss for one layout of X.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss; for people, it stands in the file's name.
+    formulas : tuple (value, gradient, curvature)
+    layout : {"c", "f", "csr"}
+    """
+    template = (_HERE / "pointwise_passes.py").read_text(encoding="utf-8")
+    sources = [portable_source(f, key) for f, key in zip(formulas, FORMULAS, strict=True)]
+    template = template.replace("from .rows_c import", f"from .rows_{layout} import")
+    binding = "from .template_loss import curvature, gradient, value\n"
+    assert binding in template
+    safe_name = "".join(letter if letter.isalnum() else "_" for letter in name)
+    if any(source is None for source in sources):
+        options = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
+        bound = {
+            key: njit(**options)(f) for f, key in zip(formulas, FORMULAS, strict=True)
+        }
+        return _load(f"{safe_name}_{layout}", _absolute(template.replace(binding, "")), bound)
+    text = template.replace(binding, "\n\n" + "\n".join(source or "" for source in sources))
+    return _load(f"{safe_name}_{layout}", _absolute(text))
+
+
+@functools.cache
+def plain_passes(template_name: str, layout: str) -> ModuleType:
+    """The module of passes that need no loss, or only a built-in one, for one layout of X."""
+    template = (_HERE / f"{template_name}.py").read_text(encoding="utf-8")
+    text = template.replace("from .rows_c import", f"from .rows_{layout} import")
+    return _load(f"{template_name}_{layout}", _absolute(text))
+
+
+class _Announce(event.Listener):  # type: ignore[misc]
+    """Says once that a kernel is being compiled: seconds of silence look like a hang."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.said = False
+
+    def on_start(self, _event: Any) -> None:
+        if not self.said:
+            self.said = True
+            logger.warning(
+                "xpfit: compiling the Numba kernel %s (some seconds, once; kept in %s)",
+                self.what,
+                cache_folder(),
+            )
+
+    def on_end(self, _event: Any) -> None:
+        pass
+
+
+_ready: set[tuple[Any, ...]] = set()
+
+
+def prepare(kernel: Any, what: str, *arguments: Any) -> None:
+    """Compile `kernel` for these arguments, or load it from disk, before threads call it."""
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    key = (id(kernel), signature)
+    if key in _ready:
+        return
+    with event.install_listener("numba:compile", _Announce(what)):
+        kernel.compile(signature)
+    _ready.add(key)

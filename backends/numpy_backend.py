@@ -1,0 +1,57 @@
+"""NumPy: the reference. No fused kernels; every generic kernel runs as it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat.numpy as xp
+import numpy as np
+
+from .record import Array, Backend
+
+# Half of a usual level-2 cache: the second product of a pass then finds the block in cache.
+BLOCK_BYTES = 1 << 19
+
+
+def devices() -> tuple[str, ...]:
+    """Devices that this backend can use here."""
+    return ("cpu",)
+
+
+def at_add(x: Array, index: Any, values: Array) -> Array:
+    """x with `values` added at `index` (repeated indices add up), as a new array."""
+    result = np.array(x, copy=True)
+    np.add.at(result, index, values)
+    return result
+
+
+def compute_dtype(dtype: Any) -> Any:
+    """float64 for every dtype of X: a host gains nothing from sums in float32 but error."""
+    return np.dtype(np.float64)
+
+
+def identity(x: Any) -> Any:
+    """Nothing to move, to wait for or to compile."""
+    return x
+
+
+def wait(_: Array) -> None:
+    """NumPy returns when the value exists."""
+
+
+def make() -> Backend:
+    """The record of this backend."""
+    return Backend(
+        name="numpy",
+        version=np.__version__,
+        xp=xp,
+        array_type=np.ndarray,
+        device="cpu",
+        from_numpy=np.asarray,
+        to_numpy=np.asarray,
+        synchronize=wait,
+        jit=identity,
+        at_add=at_add,
+        compute_dtype=compute_dtype,
+        block_bytes=BLOCK_BYTES,
+    )

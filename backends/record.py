@@ -1,0 +1,89 @@
+"""What an array library must offer: one frozen record, no class hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+# Arrays of any library. They share no base class and array-API stubs do not cover all four
+# libraries, so the checker sees `Any`; the shapes and dtypes stand in the docstrings.
+Array: TypeAlias = Any
+# An array-API namespace: a module such as `array_api_compat.numpy` or `jax.numpy`.
+Namespace: TypeAlias = Any
+
+
+class FusedKernel(NamedTuple):
+    """A backend's own version of a generic kernel.
+
+    Parameters
+    ----------
+    call : callable
+        Takes what the generic kernel takes, returns what it returns, changes no argument.
+    accepts : callable
+        Cheap predicate over the same arguments (dtype, layout, size). Where it answers False the
+        generic kernel runs.
+    """
+
+    call: Callable[..., Any]
+    accepts: Callable[..., bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One array library, as the rest of xpfit sees it.
+
+    Parameters
+    ----------
+    name : str
+        For people and for the registry; nothing outside `backends` compares it.
+    version : str
+        Version of the library.
+    xp : namespace
+        Array-API namespace in which the kernels of `core` are evaluated.
+    array_type : type
+        Type of the arrays (`numpy.ndarray` for both NumPy and Numba).
+    device : str
+        Where arrays live: "cpu", "cuda:0". For reports, never for dispatch.
+    from_numpy, to_numpy : callable
+        The two ways across between host and device.
+    synchronize : callable
+        Returns when the given array has its value. Needed before a clock is stopped.
+    jit : callable
+        Compiles a function of arrays; the identity where the library does not compile.
+    at_add : callable
+        `at_add(x, index, values)` is x with `values` added at `index`, as a new array.
+    compute_dtype : callable
+        Maps the dtype of X to the dtype in which parameters are held and sums are formed.
+    block_bytes : int or None
+        How much of X a generic pass reads at a time; None where the whole array is one block.
+    kernels : mapping from kernel name to FusedKernel
+        Optional fused versions, by the name of the generic kernel.
+    """
+
+    name: str
+    version: str
+    xp: Namespace
+    array_type: type
+    device: str
+    from_numpy: Callable[[np.ndarray[Any, Any]], Array]
+    to_numpy: Callable[[Array], np.ndarray[Any, Any]]
+    synchronize: Callable[[Array], None]
+    jit: Callable[..., Any]
+    at_add: Callable[[Array, Any, Array], Array]
+    compute_dtype: Callable[[Any], Any]
+    block_bytes: int | None = None
+    kernels: Mapping[str, FusedKernel] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class BackendStatus(NamedTuple):
+    """One line of `available_backends()`: a backend that can be used here, or why it cannot."""
+
+    name: str
+    available: bool
+    version: str | None
+    devices: tuple[str, ...]
+    reason: str | None
