@@ -4,11 +4,13 @@ Each formula is a function `f(xp, y, raw_prediction, *parameters)` of element-wi
 written once. NumPy, CuPy and JAX evaluate it on arrays; Numba compiles the same source for one
 sample at a time, with `xp` bound to scalar functions (those listed in
 `backends/numba_kernels/scalar.py`). Links are merged in, so nothing takes a logarithm of a
-probability: every loss is finite for abs(raw_prediction) up to 1e3.
+probability: every loss is finite for abs(raw_prediction) up to 1e3, but Poisson's, whose value
+itself leaves float64 beyond 709 (float32 beyond 88).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -35,6 +37,8 @@ class PointwiseLoss:
         must not be negative. It may be zero.
     inverse_link : callable
         `inverse_link(xp, raw_prediction)`: the predicted mean of y.
+    link : callable
+        Inverse of `inverse_link` for one Python float: where the intercept starts.
     domain : tuple (low, high, low_included, high_included)
         Values of y for which the loss is defined.
     parameters : tuple of float
@@ -60,6 +64,7 @@ class PointwiseLoss:
     gradient: Formula
     curvature: Formula
     inverse_link: Formula = lambda xp, raw_prediction: raw_prediction
+    link: Callable[[float], float] = lambda mean: mean  # noqa: E731
     domain: tuple[float, float, bool, bool] = (float("-inf"), float("inf"), False, False)
     parameters: tuple[float, ...] = ()
 
@@ -222,9 +227,7 @@ def _one_hot(xp: Namespace, y: Array, raw_prediction: Array) -> Array:
 def half_multinomial_value(xp: Namespace, y: Array, raw_prediction: Array) -> Array:
     """log(sum_k exp(raw_k)) - raw[y], per sample."""
     largest, _, total = _shifted_exponentials(xp, raw_prediction)
-    chosen = xp.sum(
-        _one_hot(xp, y, raw_prediction) * (raw_prediction - largest), axis=1
-    )
+    chosen = xp.sum(_one_hot(xp, y, raw_prediction) * (raw_prediction - largest), axis=1)
     return xp.log(total[:, 0]) - chosen
 
 
@@ -265,6 +268,7 @@ HALF_BINOMIAL = PointwiseLoss(
     half_binomial_gradient,
     half_binomial_curvature,
     inverse_link=sigmoid,
+    link=lambda mean: math.log(mean / (1.0 - mean)),
     domain=(0.0, 1.0, True, True),
 )
 HALF_POISSON = PointwiseLoss(
@@ -273,6 +277,7 @@ HALF_POISSON = PointwiseLoss(
     half_poisson_gradient,
     half_poisson_curvature,
     inverse_link=exponential,
+    link=math.log,
     domain=(0.0, float("inf"), True, False),
 )
 SQUARED_HINGE = PointwiseLoss(
@@ -280,6 +285,7 @@ SQUARED_HINGE = PointwiseLoss(
     squared_hinge_value,
     squared_hinge_gradient,
     squared_hinge_curvature,
+    link=lambda mean: 2.0 * mean - 1.0,
     domain=(0.0, 1.0, True, True),
 )
 HALF_MULTINOMIAL = MulticlassLoss(

@@ -1,0 +1,134 @@
+"""Solving with a symmetric positive semi-definite matrix, on any namespace.
+
+The intercept is eliminated first (Schur complement), so that where the matrix is singular the
+answer is the one of least norm in the coefficients, with the intercept free, as a centred least
+squares problem has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat
+import scipy.linalg
+
+from ..backends import Array, Namespace
+
+# Eigenvalues (or squared Cholesky pivots) below this share of the largest count as zero, in units
+# of the machine precision times the order of the matrix.
+RANK_TOLERANCE = 10.0
+
+Solver = Callable[[Array], Array]
+
+
+def positive_solver(xp: Namespace, matrix: Array) -> Solver:
+    """A function that maps r (n,) or (n, k) to the least-norm solution of matrix @ x = r.
+
+    Cholesky where the matrix is safely positive definite, else its eigenvectors.
+
+    Parameters
+    ----------
+    xp : namespace
+    matrix : array of shape (n, n), symmetric, positive semi-definite
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> solve = positive_solver(np, np.asarray([[4.0, 0.0], [0.0, 0.0]]))
+    >>> [float(number) for number in solve(np.asarray([2.0, 0.0]))]
+    [0.5, 0.0]
+    """
+    n = matrix.shape[0]
+    if n == 0:
+        return lambda r: r
+    # Unit diagonal first: columns in different units are not a lack of rank.
+    diagonal = xp.linalg.diagonal(matrix)
+    scale = xp.where(diagonal > 0, 1.0 / xp.sqrt(xp.where(diagonal > 0, diagonal, 1.0)), 1.0)
+    scaled = matrix * scale[:, None] * scale[None, :]
+    threshold = RANK_TOLERANCE * n * float(xp.finfo(matrix.dtype).eps)
+    solve = _cholesky_solver(xp, scaled, threshold)
+    if solve is None:
+        # Least norm in the coefficients themselves: no scaling here.
+        return _eigen_solver(xp, matrix, threshold)
+
+    def rescaled(r: Array) -> Array:
+        column = scale if r.ndim == 1 else scale[:, None]
+        return column * solve(column * r)
+
+    return rescaled
+
+
+def _cholesky_solver(xp: Namespace, matrix: Array, threshold: float) -> Solver | None:
+    if array_api_compat.is_numpy_namespace(xp):
+        try:
+            factor = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+        except scipy.linalg.LinAlgError:
+            return None
+        if float(factor.diagonal().min()) ** 2 <= threshold:
+            return None
+        return lambda r: scipy.linalg.cho_solve((factor, True), r, check_finite=False)
+    # CuPy and JAX return NaN where NumPy raises.
+    try:
+        factor = xp.linalg.cholesky(matrix)
+    except Exception as problem:
+        if "LinAlgError" in type(problem).__name__:
+            return None
+        raise
+    pivots = xp.linalg.diagonal(factor)
+    if not float(xp.min(pivots)) ** 2 > threshold:
+        return None
+    # The array API has no triangular solve; the inverse is applied once an iteration.
+    inverse = xp.linalg.inv(factor)
+    return lambda r: inverse.T @ (inverse @ r)
+
+
+def _eigen_solver(xp: Namespace, matrix: Array, threshold: float) -> Solver:
+    values, vectors = xp.linalg.eigh(matrix)
+    largest = float(xp.max(xp.abs(values)))
+    kept = values > max(threshold * largest, 0.0)
+    inverse = xp.where(kept, 1.0 / xp.where(kept, values, 1.0), 0.0)
+
+    def solve(r: Array) -> Array:
+        column = inverse if r.ndim == 1 else inverse[:, None]
+        return vectors @ (column * (vectors.T @ r))
+
+    return solve
+
+
+def bordered_solver(xp: Namespace, hessian: Array, has_intercept: bool) -> Solver:
+    """As `positive_solver`, for a Hessian whose last row and column belong to the intercept.
+
+    Of all solutions the one with the least norm of the coefficients is returned.
+    """
+    if not has_intercept:
+        return positive_solver(xp, hessian)
+    d = hessian.shape[0] - 1
+    corner = float(hessian[d, d])
+    if not corner > 0.0:
+        return positive_solver(xp, hessian)
+    edge = hessian[:d, d] / corner
+    inner = hessian[:d, :d] - edge[:, None] * hessian[d, :d][None, :]
+    solve_inner = positive_solver(xp, inner)
+
+    def solve(r: Array) -> Array:
+        if r.ndim == 1:
+            W = solve_inner(r[:d] - edge * r[d])
+            b = r[d:] / corner - xp.sum(edge * W)
+            return xp.concat([W, b], axis=0)
+        W = solve_inner(r[:d, :] - edge[:, None] * r[d, :][None, :])
+        b = r[d:, :] / corner - edge[None, :] @ W
+        return xp.concat([W, b], axis=0)
+
+    return solve
+
+
+def max_abs(xp: Namespace, vector: Array) -> float:
+    """Largest absolute entry, as a Python float; 0 for an empty vector."""
+    return float(xp.max(xp.abs(vector))) if vector.shape[0] else 0.0
+
+
+def dot(xp: Namespace, a: Array, b: Array) -> float:
+    """Inner product of two vectors, as a Python float."""
+    value: Any = a @ b
+    return float(value)

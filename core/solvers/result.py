@@ -1,0 +1,119 @@
+"""What every solver returns: the answer, its history, and why it stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ...backends import Array
+
+# Reasons to stop; those of the first group mean that the minimum was found.
+CONVERGED = "gradient_norm <= tol"
+AT_PRECISION = "cost cannot be lowered at this precision"
+EXACT = "exact solution"
+OUT_OF_ITERATIONS = "max_iter reached"
+LINE_SEARCH_FAILED = "line search failed"
+STOPPED_BY_CALLBACK = "stopped by callback"
+SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT})
+
+
+class IterationRecord(NamedTuple):
+    """The state after one iteration, as the history keeps it and callbacks see it."""
+
+    iteration: int  # 0 is the starting point
+    loss: float  # the cost: weighted mean loss plus penalty
+    gradient_norm: float  # largest absolute entry of the gradient
+    n_passes: int  # reads of X so far
+    seconds: float  # since the solver started
+
+
+Callback = Callable[[IterationRecord], object]
+
+
+@dataclass(frozen=True)
+class SolverResult:
+    """The outcome of a solver.
+
+    Attributes
+    ----------
+    theta : array
+        The parameters with the lowest cost seen.
+    loss : float
+        Cost there.
+    gradient_norm : float
+        Largest absolute entry of the gradient there.
+    n_iter, n_passes : int
+    seconds : float
+    converged : bool
+    stop_reason : str
+        One of the reasons that this module names.
+    message : str
+        For a fit that did not converge: why, and which argument cures it. Else empty.
+    solver : str
+    history : list of IterationRecord
+    """
+
+    theta: Array
+    loss: float
+    gradient_norm: float
+    n_iter: int
+    n_passes: int
+    seconds: float
+    converged: bool
+    stop_reason: str
+    message: str
+    solver: str
+    history: list[IterationRecord]
+
+
+@dataclass
+class History:
+    """Collects the records of a running solver and tells its callbacks."""
+
+    callbacks: Sequence[Callback] = ()
+    records: list[IterationRecord] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    def add(self, loss: float, gradient_norm: float, n_passes: int) -> bool:
+        """Record an iteration. True where a callback asks for the fit to stop."""
+        seconds = time.perf_counter() - self.started
+        record = IterationRecord(len(self.records), loss, gradient_norm, n_passes, seconds)
+        self.records.append(record)
+        # Every callback is told, whatever another answered.
+        return any([callback(record) is True for callback in self.callbacks])
+
+    def result(
+        self, theta: Array, stop_reason: str, solver: str, n_passes: int, tol: float
+    ) -> SolverResult:
+        """The result at the last recorded point."""
+        last = self.records[-1]
+        return SolverResult(
+            theta=theta,
+            loss=last.loss,
+            gradient_norm=last.gradient_norm,
+            n_iter=len(self.records) - 1,
+            n_passes=n_passes,
+            seconds=time.perf_counter() - self.started,
+            converged=stop_reason in SUCCESS,
+            stop_reason=stop_reason,
+            message=_advice(stop_reason, last, len(self.records) - 1, solver, tol),
+            solver=solver,
+            history=self.records,
+        )
+
+
+def _advice(stop_reason: str, last: IterationRecord, n_iter: int, solver: str, tol: float) -> str:
+    if stop_reason in SUCCESS or stop_reason == STOPPED_BY_CALLBACK:
+        return ""
+    found = (
+        f"solver {solver!r} stopped after {n_iter} iterations ({last.n_passes} passes over the "
+        f"data) because {stop_reason}; gradient_norm is {last.gradient_norm:.3g}, tol is {tol:.3g}."
+    )
+    if stop_reason == OUT_OF_ITERATIONS:
+        return f"{found} Raise max_iter, or tol if this is close enough."
+    return (
+        f"{found} Columns of very different scale are the usual cause: set standardize=True. "
+        "More regularization (a smaller C, a larger alpha) or a larger tol helps too."
+    )
