@@ -211,6 +211,25 @@ def curvature_product(
     return product_W, product_b
 
 
+def column_sums(
+    X: Any, sample_weight: Array | None, origin: Array
+) -> tuple[Array, Array, float]:
+    """Fused `core.columns.generic_column_sums`."""
+    from .numba_kernels.compile import plain_passes
+
+    layout = _layout(X)
+    kernel = plain_passes("column_passes", layout).column_sums
+    weight = _vector(sample_weight)
+    what = f"column_sums[{X.dtype}, {layout}]"
+    n, d = X.shape
+    sums = _run(kernel, what, X, 2 * d, _rows(X, layout), weight, _vector(origin), n)
+    return sums[:d], sums[d:], float(n) if sample_weight is None else float(weight.sum())
+
+
+def _accepts_columns(X: Any, sample_weight: Any, origin: Any) -> bool:
+    return origin.dtype == np.float64 and X.shape[0] > 0 and _readable(X)
+
+
 def predict_raw(X: Any, W: Array, b: Array) -> Array:
     """Fused `core.passes.predict_raw`, one output."""
     from .numba_kernels.compile import plain_passes, prepare
@@ -244,6 +263,7 @@ def make() -> Backend:
             {
                 "loss_gradient": FusedKernel(loss_gradient, _accepts),
                 "curvature_product": FusedKernel(curvature_product, _accepts),
+                "column_sums": FusedKernel(column_sums, _accepts_columns),
                 "predict_raw": FusedKernel(predict_raw, _accepts_prediction),
             }
         ),

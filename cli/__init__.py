@@ -1,1 +1,1 @@
-
+"""The command line: train, predict, backends; reports and plots."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..backends import Array, Backend
+from ..backends import Array, Backend, Namespace
+from .dispatch import run_kernel
 from .passes import is_sparse, row_blocks
 
 # Columns named in an error; a message with thousands helps nobody.
@@ -13,47 +14,70 @@ NAMED_AT_MOST = 5
 
 
 def column_moments(
-    X: Any, sample_weight: Array | None, *, backend: Backend
+    X: Any, sample_weight: Array | None, *, backend: Backend, fused: bool | None = None
 ) -> tuple[Array, Array]:
-    """Weighted mean and standard deviation of each column, in one pass.
+    """Weighted mean and variance of each column, in one pass.
 
-    Sums are taken of the differences to the first row, so a large mean costs no digits. A constant
-    column has deviation 1: it is left alone by a division.
+    mean_j = sum_i w_i x_ij / sum_i w_i,  variance_j = sum_i w_i (x_ij - mean_j)^2 / sum_i w_i
+
+    Sums are taken of the differences to the first row, so a large mean costs no digits. A variance
+    within rounding of that of a constant column is returned as 0.
 
     Returns
     -------
-    mean, scale : arrays of shape (n_features,), in the backend's compute dtype
+    mean, variance : arrays of shape (n_features,), in the backend's compute dtype
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpfit.backends import get_backend
+    >>> mean, variance = column_moments(
+    ...     np.asarray([[1.0, 5.0], [3.0, 5.0]]), None, backend=get_backend("numpy"))
+    >>> [float(number) for number in (*mean, *variance)]
+    [2.0, 5.0, 1.0, 0.0]
     """
-    xp = backend.xp
-    dtype = backend.compute_dtype(X.dtype)
-    n_samples, d = X.shape
+    xp, dtype = backend.xp, backend.compute_dtype(X.dtype)
     if is_sparse(X):
-        weight = xp.ones(n_samples) if sample_weight is None else sample_weight
-        total = float(xp.sum(weight))
-        converted = X.astype(dtype)
-        mean = (converted.T @ weight) / total
-        variance = (converted.power(2).T @ weight) / total - mean * mean
-        square = mean * mean
+        origin = xp.zeros(X.shape[1], dtype=dtype)
     else:
-        first = xp.astype(X[0, :], dtype)
-        sums, squares, total = xp.zeros_like(first), xp.zeros_like(first), 0.0
-        for rows in row_blocks(X, dtype.itemsize, backend.block_bytes):
-            block = xp.astype(X[rows, :], dtype) - first
-            if sample_weight is None:
-                weighted, total = block, total + float(block.shape[0])
-            else:
-                weighted = block * sample_weight[rows][:, None]
-                total += float(xp.sum(sample_weight[rows]))
-            sums = sums + xp.sum(weighted, axis=0)
-            squares = squares + xp.sum(weighted * block, axis=0)
-        offset = sums / total
-        mean = first + offset
-        variance = squares / total - offset * offset
-        square = mean * mean
-    # Rounding leaves a constant column with a variance of about eps times its square.
+        origin = xp.astype(X[0, :], dtype)
+    sums, squares, total = run_kernel(
+        backend, "column_sums", generic_column_sums, X, sample_weight, origin, fused=fused
+    )
+    offset = sums / total
+    mean = origin + offset
+    variance = squares / total - offset * offset
     eps = float(xp.finfo(dtype).eps)
-    varies = variance > 10.0 * eps * square
-    return mean, xp.where(varies, xp.sqrt(xp.where(varies, variance, 1.0)), 1.0)
+    varies = variance > 10.0 * eps * (mean * mean + squares / total)
+    return mean, xp.where(varies, variance, 0.0)
+
+
+def standard_scale(xp: Namespace, variance: Array) -> Array:
+    """Standard deviations to divide by; 1 for a constant column, which is thereby left alone."""
+    varies = variance > 0.0
+    return xp.where(varies, xp.sqrt(xp.where(varies, variance, 1.0)), 1.0)
+
+
+def generic_column_sums(
+    X: Any, sample_weight: Array | None, origin: Array, *, backend: Backend
+) -> tuple[Array, Array, float]:
+    """sum_i w_i (x_i - origin), sum_i w_i (x_i - origin)^2 and sum_i w_i; origin is 0 for CSR."""
+    xp = backend.xp
+    if is_sparse(X):
+        weight = xp.ones(X.shape[0]) if sample_weight is None else sample_weight
+        converted = X.astype(origin.dtype)
+        return converted.T @ weight, converted.power(2).T @ weight, float(xp.sum(weight))
+    sums, squares, total = xp.zeros_like(origin), xp.zeros_like(origin), 0.0
+    for rows in row_blocks(X, 8, backend.block_bytes):
+        block = xp.astype(X[rows, :], origin.dtype) - origin
+        if sample_weight is None:
+            weighted, total = block, total + float(block.shape[0])
+        else:
+            weighted = block * sample_weight[rows][:, None]
+            total += float(xp.sum(sample_weight[rows]))
+        sums = sums + xp.sum(weighted, axis=0)
+        squares = squares + xp.sum(weighted * block, axis=0)
+    return sums, squares, total
 
 
 def describe_nonfinite(

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from array_api_compat import device
+
 from ..backends import Array, Backend
-from .columns import column_moments, describe_nonfinite
+from .columns import column_moments, describe_nonfinite, standard_scale
 from .losses import HALF_SQUARED_ERROR, Loss
 from .objective import LinearObjective
 from .passes import predict_raw
@@ -22,7 +24,8 @@ SOLVERS = ("auto", "lbfgs", "newton", "exact")
 
 # Newton's method wins while forming the Hessian (n d^2 products) costs less than the calls of the
 # many small steps of L-BFGS.
-NEWTON_PRODUCTS = 4_000_000
+NEWTON_PRODUCTS = 50_000_000
+NEWTON_COLUMNS = 600
 # Columns beyond which a Gram matrix is too large to be formed for an exact solution.
 EXACT_COLUMNS = 5000
 
@@ -46,7 +49,9 @@ class LinearFit:
     scale: float | None = None
 
 
-def choose_solver(solver: str, loss: Loss, n_samples: int, n_features: int) -> str:
+def choose_solver(
+    solver: str, loss: Loss, n_samples: int, n_features: int, n_outputs: int = 1
+) -> str:
     """The solver that `auto` stands for; a solver that the loss does not allow is an error.
 
     Examples
@@ -67,10 +72,8 @@ def choose_solver(solver: str, loss: Loss, n_samples: int, n_features: int) -> s
     if solver == "auto":
         if squared and min(n_samples, n_features) <= EXACT_COLUMNS:
             return "exact"
-        small = n_samples * n_features**2 <= NEWTON_PRODUCTS
-        return "newton" if small and not loss.is_multiclass else "lbfgs"
-    if solver == "newton" and loss.is_multiclass:
-        return "lbfgs"
+        small = n_samples * (n_features * n_outputs) ** 2 <= NEWTON_PRODUCTS
+        return "newton" if small and n_features * n_outputs <= NEWTON_COLUMNS else "lbfgs"
     return solver
 
 
@@ -127,7 +130,7 @@ def fit_linear_model(
     >>> [round(float(number), 12) for number in (fit.W[0, 0], fit.b[0])]
     [2.0, 1.0]
     """
-    chosen = choose_solver(solver, loss, *X.shape)
+    chosen = choose_solver(solver, loss, *X.shape, n_outputs)
     xp = backend.xp
     dtype = backend.compute_dtype(X.dtype)
     weight = None if sample_weight is None else xp.astype(sample_weight, dtype, copy=False)
@@ -135,7 +138,8 @@ def fit_linear_model(
     shift = scale = None
     passes_before = 0
     if standardize:
-        shift, scale = column_moments(X, weight, backend=backend)
+        shift, variance = column_moments(X, weight, backend=backend, fused=fused)
+        scale = standard_scale(xp, variance)
         passes_before = 1
         if not fit_intercept:
             shift = None  # centring moves the intercept, which must stay at zero
@@ -242,7 +246,7 @@ def fit_huber(
     dtype = backend.compute_dtype(X.dtype)
     y = xp.astype(y, dtype, copy=False)
     weight = (
-        xp.ones(y.shape, dtype=dtype, device=y.device)
+        xp.ones(y.shape, dtype=dtype, device=device(y))
         if sample_weight is None
         else xp.astype(sample_weight, dtype, copy=False)
     )

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from array_api_compat import device
+
 from ..backends import Array, Backend
 from .losses import Loss
 from .passes import curvature_product, is_sparse, loss_gradient, weighted_gram
@@ -119,7 +121,7 @@ class LinearObjective:
         b = (
             matrix[self.n_features, :]
             if self.fit_intercept
-            else xp.zeros((self.n_outputs,), dtype=theta.dtype, device=theta.device)
+            else xp.zeros((self.n_outputs,), dtype=theta.dtype, device=device(theta))
         )
         if self.scale is not None:
             W = W / self.scale[:, None]
@@ -192,7 +194,7 @@ class LinearObjective:
         return self._pull_back(*products) + self._penalty_gradient(direction)
 
     def value_gradient_hessian(self, theta: Array) -> tuple[float, Array, Array]:
-        """Cost, gradient and Hessian (size, size) of a pointwise loss, in one pass."""
+        """Cost, gradient and Hessian (size, size), in one pass."""
         xp = self.backend.xp
         self.rows_read += self.n_samples
         W, b = self._direction(theta)
@@ -203,27 +205,26 @@ class LinearObjective:
         gradient = self._pull_back(sums.grad_W, sums.grad_b) + self._penalty_gradient(theta)
         value = float(sums.loss) / self.weight_sum + self.penalty(theta)
         self._checked(value, gradient)
-        d = self.n_features
-        inner, edge = gram[:d, :d], gram[:d, d]
-        if self.shift is not None:
-            moved = self.shift * gram[d, d]
-            inner = (
-                inner
-                - self.shift[:, None] * edge[None, :]
-                - (edge - moved)[:, None] * self.shift[None, :]
-            )
-            edge = edge - moved
-        if self.scale is not None:
-            inner = inner / (self.scale[:, None] * self.scale[None, :])
-            edge = edge / self.scale
-        inner = inner / self.weight_sum
-        inner = inner + self.l2_reg_strength * xp.eye(d, dtype=inner.dtype, device=inner.device)
-        if not self.fit_intercept:
-            return value, gradient, inner
-        edge = edge[:, None] / self.weight_sum
-        corner = gram[d:, d:] / self.weight_sum
-        top = xp.concat([inner, edge], axis=1)
-        return value, gradient, xp.concat([top, xp.concat([edge.T, corner], axis=1)], axis=0)
+        hessian = self._pull_back_hessian(gram) / self.weight_sum
+        penalized = self.n_features * self.n_outputs
+        index = xp.arange(self.size, device=device(hessian))
+        diagonal = xp.where(index < penalized, self.l2_reg_strength, 0.0)
+        eye = xp.eye(self.size, dtype=hessian.dtype, device=device(hessian))
+        return value, gradient, hessian + eye * xp.astype(diagonal, hessian.dtype)[None, :]
+
+    def _pull_back_hessian(self, gram: Array) -> Array:
+        # T' H T, T the map of `_direction`; rows of H are shifted, scaled and cut like gradients.
+        xp, d, K = self.backend.xp, self.n_features, self.n_outputs
+        for _ in range(2):
+            rows = xp.reshape(gram, (d + 1, -1))
+            inner, last = rows[:d, :], rows[d:, :]
+            if self.shift is not None:
+                inner = inner - self.shift[:, None] * last
+            if self.scale is not None:
+                inner = inner / self.scale[:, None]
+            parts = [inner, last] if self.fit_intercept else [inner]
+            gram = xp.reshape(xp.concat(parts, axis=0), (self.n_rows_of_theta * K, -1)).T
+        return gram
 
     def sample(self, n_rows: int, seed: int = 0) -> LinearObjective:
         """The same objective on `n_rows` rows drawn without replacement (all, if there are fewer).

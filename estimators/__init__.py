@@ -1,1 +1,22 @@
+"""The scikit-learn interface: six linear models, and the file that keeps a fitted one."""
 
+from __future__ import annotations
+
+from .glm import GeneralizedLinearRegressor, PoissonRegressor
+from .huber import HuberRegressor
+from .linear import LinearRegression
+from .logistic import LogisticRegression
+from .model_file import ModelFileError, load, read_metadata
+from .ridge import Ridge
+
+__all__ = [
+    "GeneralizedLinearRegressor",
+    "HuberRegressor",
+    "LinearRegression",
+    "LogisticRegression",
+    "ModelFileError",
+    "PoissonRegressor",
+    "Ridge",
+    "load",
+    "read_metadata",
+]

@@ -148,3 +148,16 @@ def accumulate_many(X, block, start, stop, g, out):
     if whole < n:
         for k in range(n_outputs):
             accumulate(block, whole, n, g[k, whole:n], out[k])
+
+
+@njit(nogil=True, fastmath=SUMS, error_model="numpy")
+def column_sums(X, start, stop, weight, origin, sums, squares):
+    """sums += w (x - origin), squares += w (x - origin)^2 over rows start:stop."""
+    d = origin.shape[0]
+    for i in range(start, stop):
+        row = X[i]
+        w = weight[i] if weight.shape[0] > 0 else 1.0
+        for j in range(d):
+            x = to_double(row[j]) - origin[j]
+            sums[j] += w * x
+            squares[j] += w * x * x

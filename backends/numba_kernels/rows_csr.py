@@ -57,3 +57,15 @@ def accumulate_many(X, block, start, stop, g, out):
             j = indices[at]
             for k in range(n_outputs):
                 out[k, j] += x * g[k, i]
+
+
+@njit(nogil=True, error_model="numpy")
+def column_sums(X, start, stop, weight, origin, sums, squares):
+    """sums += w x, squares += w x^2 over rows start:stop; the origin is 0."""
+    data, indices, indptr = X
+    for i in range(start, stop):
+        w = weight[i] if weight.shape[0] > 0 else 1.0
+        for at in range(indptr[i], indptr[i + 1]):
+            x = to_double(data[at])
+            sums[indices[at]] += w * x
+            squares[indices[at]] += w * x * x

@@ -71,3 +71,25 @@ def product_many(X, start, stop, W, b, raw, scratch):
 def accumulate_many(X, block, start, stop, g, out):
     """As in `rows_c`, on the rows that `product_many` left behind."""
     accumulate_many_c(block, block, start, stop, g, out)
+
+
+@njit(nogil=True, fastmath=SUMS, error_model="numpy")
+def column_sums(X, start, stop, weight, origin, sums, squares):
+    """sums += w (x - origin), squares += w (x - origin)^2 over rows start:stop."""
+    n = stop - start
+    for j in range(origin.shape[0]):
+        column, first = X[j, start:stop], origin[j]
+        total, square = 0.0, 0.0
+        if weight.shape[0] > 0:
+            w = weight[start:stop]
+            for i in range(n):
+                x = to_double(column[i]) - first
+                total += w[i] * x
+                square += w[i] * x * x
+        else:
+            for i in range(n):
+                x = to_double(column[i]) - first
+                total += x
+                square += x * x
+        sums[j] += total
+        squares[j] += square

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from array_api_compat import device
+
 from ...backends import Array, Backend
 from ..linalg import dot, max_abs, positive_solver
 from ..losses import HALF_SQUARED_ERROR
@@ -108,9 +110,9 @@ class HuberObjective:
         top = xp.concat([gram, edge], axis=1)
         full = xp.concat([top, xp.concat([edge.T, corner], axis=1)], axis=0)
         full = 2.0 / sigma * full / self.weight_sum
-        index = xp.arange(d + 2, device=full.device)
+        index = xp.arange(d + 2, device=device(full))
         diagonal = xp.where(index < d, 2.0 * self.alpha / self.weight_sum, 0.0)
-        full = full + xp.eye(d + 2, dtype=full.dtype, device=full.device) * diagonal[None, :]
+        full = full + xp.eye(d + 2, dtype=full.dtype, device=device(full)) * diagonal[None, :]
         if not self.fit_intercept:
             free = xp.astype(index != d, full.dtype)
             full = full * free[:, None] * free[None, :]

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from array_api_compat import device
+
 from ...backends import Array
 from ..linalg import bordered_solver, max_abs, positive_solver
 from ..objective import LinearObjective
@@ -43,7 +45,7 @@ def solve_least_squares(
     xp = objective.backend.xp
     history = History(callbacks)
     objectives = [replace(objective, y=Y[:, k]) for k in range(Y.shape[1])]
-    zero = xp.zeros((objective.size,), dtype=objective.dtype, device=Y.device)
+    zero = xp.zeros((objective.size,), dtype=objective.dtype, device=device(Y))
     if objective.n_features > objective.n_samples and not is_sparse(objective.X):
         solve = _row_space_solver(objective)
         objective.rows_read += 2 * objective.n_samples
@@ -92,7 +94,7 @@ def _row_space_solver(objective: LinearObjective):  # type: ignore[no-untyped-de
     X = xp.astype(objective.X, objective.dtype)
     weight = objective.sample_weight
     if weight is None:
-        weight = xp.ones((objective.n_samples,), dtype=X.dtype, device=X.device)
+        weight = xp.ones((objective.n_samples,), dtype=X.dtype, device=device(X))
     weight = weight / objective.weight_sum
     mean = weight @ X if objective.fit_intercept else None
     if mean is not None:
@@ -105,7 +107,7 @@ def _row_space_solver(objective: LinearObjective):  # type: ignore[no-untyped-de
     if objective.shift is not None and mean is not None:
         shift = (mean - objective.shift) / objective.scale
     l2 = objective.l2_reg_strength
-    eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
+    eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=device(gram))
     solve_rows = positive_solver(xp, gram + l2 * eye)
 
     def apply(r: Array) -> Array:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...backends import Array
-from ..linalg import bordered_solver, dot, max_abs
+from ..linalg import dot, max_abs
 from ..objective import LinearObjective
 from . import lbfgs
 from .line_search import wolfe_search
-from .preconditioner import sampled_inverse_hessian
+from .preconditioner import SampledHessian, hessian_solver
 from .result import (
     AT_PRECISION,
     CONVERGED,
@@ -56,7 +56,8 @@ def minimize_lbfgs(
         return history.result(state.theta, reason, "lbfgs", objective.n_passes, tol)
 
     stop = history.add(state.value, max_abs(xp, state.gradient), objective.n_passes)
-    apply_initial = sampled_inverse_hessian(objective, state.theta, seed)
+    sampled = SampledHessian(objective, seed)
+    apply_initial = sampled.inverse_at(state.theta)
     for iteration in range(max_iter + 1):
         if history.records[-1].gradient_norm <= tol:
             return done(CONVERGED)
@@ -65,7 +66,7 @@ def minimize_lbfgs(
         if iteration == max_iter:
             return done(OUT_OF_ITERATIONS)
         if iteration in REFRESH_AFTER:
-            apply_initial = sampled_inverse_hessian(objective, state.theta, seed + iteration)
+            apply_initial = sampled.inverse_at(state.theta)
         found = _step(objective, state, lbfgs.direction(xp, state, apply_initial))
         if found is None and state.pairs:
             # The pairs may be spoilt by rounding: once more from the sampled Hessian alone.
@@ -110,7 +111,7 @@ def minimize_newton(
     tol: float,
     callbacks: Sequence[Callback] = (),
 ) -> SolverResult:
-    """Minimize a pointwise loss by Newton's method (iteratively reweighted least squares).
+    """Minimize by Newton's method (iteratively reweighted least squares).
 
     Each trial point costs one pass, which returns its Hessian too; the full step is tried first.
     A singular Hessian (collinear columns, separable classes) gives the step of least norm.
@@ -130,7 +131,7 @@ def minimize_newton(
             return done(STOPPED_BY_CALLBACK)
         if iteration == max_iter:
             return done(OUT_OF_ITERATIONS)
-        along = -bordered_solver(xp, hessian, objective.fit_intercept)(gradient)
+        along = -hessian_solver(objective, hessian)(gradient)
         slope = dot(xp, gradient, along)
         if not slope < 0.0:
             # Curvature is zero where the gradient is not (Huber, squared hinge): descend.

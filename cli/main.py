@@ -1,0 +1,171 @@
+"""The ``xpfit`` command.
+
+Functions here are long because each option of a command is a parameter with its help text; what
+a command does is elsewhere. Modules that load slowly are imported inside the commands, so that
+``xpfit --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from .models import ClassWeight, ModelName
+
+app = typer.Typer(
+    name="xpfit",
+    help="Fit linear models on NumPy, Numba, CuPy or JAX, in about a dozen reads of the data.",
+    epilog="Examples:  xpfit train adult.csv.gz --target income   |   "
+    "xpfit predict xpfit-out new.csv --out predicted.csv   |   xpfit backends",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_TRAIN_EXAMPLES = """Examples:
+
+xpfit train adult.csv.gz --target income --split-column split
+
+xpfit train bike.csv --target cnt --drop instant --drop casual --model poisson
+
+xpfit train digits.npz --out digits-model --C 0.1 --backend numba
+"""
+
+_PREDICT_EXAMPLES = """Examples:
+
+xpfit predict xpfit-out new.csv --out predicted.csv
+
+xpfit predict xpfit-out new.parquet --proba --out predicted.parquet
+
+xpfit predict xpfit-out/model.safetensors new.csv | head
+"""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"xpfit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+@app.command(epilog=_TRAIN_EXAMPLES)
+def train(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="CSV, CSV.gz, Parquet, npz (X, y) or LIBSVM (.svm, .svm.gz); "
+            "the extension says which.",
+        ),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column to predict; npz and LIBSVM files name their own."
+        ),
+    ] = None,
+    model: Annotated[
+        ModelName, typer.Option(help="'auto' takes logistic for classes and ridge for numbers.")
+    ] = ModelName.AUTO,
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="As listed by 'xpfit backends', or 'auto'.")
+    ] = "auto",
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the model and the report go.")
+    ] = Path("xpfit-out"),
+    split_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column that says train or test.")
+    ] = None,
+    test_size: Annotated[
+        float, typer.Option(min=0.0, max=0.95, help="Share of rows held out; 0 holds out none.")
+    ] = 0.25,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random split.")] = 0,
+    c: Annotated[
+        float | None, typer.Option("--C", min=1e-12, help="Inverse penalty of logistic.")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(min=0.0, help="Penalty of ridge, poisson and huber.")
+    ] = None,
+    max_iter: Annotated[int | None, typer.Option(min=1, help="At most so many iterations.")] = None,
+    tol: Annotated[float | None, typer.Option(min=0.0, help="Stop at this gradient norm.")] = None,
+    class_weight: Annotated[
+        ClassWeight | None, typer.Option(help="'balanced' gives each class the same weight.")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave a column out; repeatable.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace earlier results in FOLDER.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
+) -> None:
+    """Fit a model to a file, score it on held-out rows, and write the model and a report."""
+    from .console import plain_errors
+    from .models import ModelOptions
+    from .output import check_folder
+    from .preparing import DataOptions
+    from .training import run_train
+
+    check_folder(out, overwrite)
+    weight = class_weight.value if class_weight else None
+    model_options = ModelOptions(model.value, backend, c, alpha, max_iter, tol, weight)
+    data_options = DataOptions(data, target, tuple(drop or ()), split_column, test_size, seed)
+    with plain_errors():
+        run_train(data_options, model_options, out, quiet=quiet, report=report)
+
+
+@app.command(epilog=_PREDICT_EXAMPLES)
+def predict(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="What 'xpfit train' wrote: folder or file.")
+    ],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Rows with the same columns.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=".csv or .parquet; without it, CSV on standard output."),
+    ] = None,
+    proba: Annotated[bool, typer.Option("--proba", help="Add the classes' probabilities.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace FILE.")] = False,
+) -> None:
+    """Predict the rows of a file; prints scores too where the file has the target column."""
+    from .console import plain_errors
+    from .predicting import check_file, run_predict
+
+    check_file(out, overwrite)
+    with plain_errors():
+        run_predict(model, data, out, proba=proba)
+
+
+@app.command()
+def backends() -> None:
+    """List the array libraries: version and devices, or why one cannot be used."""
+    from .console import plain_errors
+    from .listing import run_backends
+
+    with plain_errors():
+        run_backends()
+
+
+def main() -> None:
+    """Run the command; the entry point of ``xpfit``."""
+    # Matrices of the command line are float64, which JAX only computes with when told before its
+    # import. The process is ours, so it may be told; whoever set the variable keeps their choice.
+    os.environ.setdefault("JAX_ENABLE_X64", "1")
+    app(prog_name="xpfit")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Which backend fits and predicts: what was asked, what the arrays are, and how large X is."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from ..backends import (
+    Array,
+    Backend,
+    BackendUnavailableError,
+    backend_of,
+    default_name,
+    get_backend,
+    resolve_backend,
+)
+from ..backends.registry import HOST
+from ..core.passes import is_sparse
+
+AUTO = "auto"
+
+# Stored elements of X below which NumPy's few large calls beat Numba's import and its calls.
+AUTO_CROSSOVER = 200_000
+
+
+def choose_host_backend(n_samples: int, n_features: int, n_stored: int | None = None) -> str:
+    """Name of the host backend that `auto` takes for an X of this size.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Shape of X.
+    n_stored : int or None
+        Stored elements of a sparse X; a dense one stores all of them.
+
+    Returns
+    -------
+    {"numpy", "numba"}
+
+    Examples
+    --------
+    >>> from xpfit.estimators._backend_choice import choose_host_backend
+    >>> choose_host_backend(270, 13), choose_host_backend(1_000_000, 64)
+    ('numpy', 'numba')
+    """
+    size = n_samples * n_features if n_stored is None else n_stored
+    return "numpy" if size < AUTO_CROSSOVER else "numba"
+
+
+def _automatic(X: Array) -> Backend:
+    n_stored = X.nnz if is_sparse(X) else None
+    name = choose_host_backend(X.shape[0], X.shape[1], n_stored)
+    try:
+        return get_backend(name, source="backend='auto'")
+    except BackendUnavailableError:
+        # `auto` is no demand for Numba: where it cannot be imported NumPy is the choice, and
+        # `backend_` says so.
+        return get_backend("numpy")
+
+
+def backend_for_fit(argument: str | None, X: Array, *others: Any, who: str) -> Backend:
+    """The backend of a fit: argument > arrays > `use_backend` > XPFIT_BACKEND > auto.
+
+    Parameters
+    ----------
+    argument : str or None
+        `backend=` of the estimator; "auto" outranks context and environment.
+    X : array
+        Host data may be sent to any backend; arrays on a device stay with theirs.
+    *others : arrays or None
+        y and sample_weight.
+
+    Raises
+    ------
+    UnknownBackendError, BackendUnavailableError, MixedBackendError
+    """
+    demanded = None if argument == AUTO else argument
+    if backend_of(X, *others, who=who) is not None:
+        return resolve_backend(demanded, X, *others, who=who)
+    default, source = default_name()
+    if default is not None:
+        # A misspelt default is an error even where it would not have been used.
+        preset = get_backend(default, source=source)
+        if argument is None:
+            return preset
+    if demanded is not None:
+        return get_backend(demanded, source=f"backend= in {who}")
+    return _automatic(X)
+
+
+def backend_for_prediction(argument: str | None, X: Array) -> Backend:
+    """The backend of a prediction: that of the arrays; host data need no other library.
+
+    A model that was fitted on a device, or on a backend that this machine lacks, predicts on host
+    data with NumPy (or Numba, where X is large and Numba is there).
+    """
+    name = backend_of(X)
+    if name is not None:
+        return get_backend(name, source="arrays given to predict")
+    asked = argument if argument is not None else default_name()[0]
+    if asked in HOST:
+        # Unavailable here: another one does, as it does for a model that a device fitted.
+        with suppress(BackendUnavailableError):
+            return get_backend(asked, source="backend=")
+    return _automatic(X)

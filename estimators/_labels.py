@@ -1,0 +1,225 @@
+"""Class labels: their distinct values, a code per row, and what class_weight makes of them.
+
+Labels of a million rows are coded in a few milliseconds and a few bytes per row: counting for
+integers, comparison for two classes, a dictionary for objects, sorting only where nothing else
+works.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import DataConversionWarning
+
+from ..backends import Array, backend_of
+from ._inputs import name_of, to_host
+from ._targets import check_rows
+
+# Integers that span at most this many values (or 4 for each row) are counted, not sorted.
+_COUNTED_SPAN = 65_536
+# What y of a classifier may not look like, in scikit-learn's words.
+_CONTINUOUS = (
+    "Unknown label type: continuous. {who}: y holds fractions such as {example:g}; a classifier "
+    "takes class labels. Bin the target, or use a regressor such as LinearRegression."
+)
+
+Codes = np.ndarray[Any, np.dtype[np.int32]]
+
+
+class Labels(NamedTuple):
+    """Class labels of a training set."""
+
+    classes: np.ndarray[Any, Any]  # shape=(n_classes,), sorted
+    codes: Codes  # shape=(n_samples,), y == classes[codes]
+
+
+def held_on_host(y: Any) -> bool:
+    """Whether y is host data that no device library could hold: text, or Python objects."""
+    if backend_of(y) is not None:
+        return False
+    values = y if isinstance(y, np.ndarray) else np.asarray(y)
+    return values.dtype.kind not in "biuf"
+
+
+def encode_labels(estimator: Any, y: Any, n_samples: int) -> Labels:
+    """The sorted classes of y and the code of each row.
+
+    Parameters
+    ----------
+    estimator : estimator
+        For errors.
+    y : array-like of shape (n_samples,)
+        Integers, booleans, whole floats, or text; device arrays are copied to the host once.
+    n_samples : int
+        Rows of X.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two classes, fractions, NaN, several columns, or another length than X's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = encode_labels(None, np.asarray(["no", "yes", "no"]), 3)
+    >>> labels.classes.tolist(), labels.codes.tolist()
+    (['no', 'yes'], [0, 1, 0])
+    """
+    who = name_of(estimator)
+    y = np.asarray(to_host(y))
+    if y.ndim == 2 and y.shape[1] == 1:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape "
+            "of y to (n_samples,), for example using ravel().",
+            DataConversionWarning,
+            stacklevel=3,
+        )
+        y = y.reshape(-1)
+    if y.ndim != 1:
+        message = (
+            f"{who}: y should be a 1d array, got an array of shape {y.shape} instead. For several "
+            "labels per row use sklearn.multioutput.MultiOutputClassifier."
+        )
+        raise ValueError(message)
+    check_rows(who, "y", y.shape[0], n_samples)
+    labels = _encode(y, who)
+    _check_number_of_classes(labels.classes, who)
+    return labels
+
+
+def _check_number_of_classes(classes: np.ndarray[Any, Any], who: str) -> None:
+    if classes.shape[0] < 2:
+        message = (
+            f"{who} needs samples of at least 2 classes in y, but the data contain only one "
+            f"class: {classes[0]!r}. Check how y was made, or how the rows were split."
+        )
+        raise ValueError(message)
+
+
+def _encode(y: np.ndarray[Any, Any], who: str) -> Labels:
+    kind = y.dtype.kind
+    if kind == "b":
+        return _encode_counted(y.view(np.uint8), y.dtype)
+    if kind in "iu":
+        low, high = int(y.min()), int(y.max())
+        if high - low <= max(_COUNTED_SPAN, 4 * y.shape[0]) and high < np.iinfo(np.int64).max:
+            return _encode_counted(y, y.dtype)
+        return _encode_sorted(y)
+    if kind == "f":
+        return _encode_sorted(_check_whole(y, who))
+    if kind == "c":
+        message = f"{who}: Complex data not supported (y is {y.dtype}). Pass class labels."
+        raise ValueError(message)
+    if kind in "US":
+        return _encode_sorted(y)
+    return _encode_objects(y.astype(object, copy=False), who)
+
+
+def _check_whole(y: np.ndarray[Any, Any], who: str) -> np.ndarray[Any, Any]:
+    total = float(np.sum(y, dtype=np.float64))
+    if not np.isfinite(total):
+        problem = "NaN" if np.isnan(y).any() else "infinity"
+        message = f"{who}: Input y contains {problem}. Remove the rows that have no label."
+        raise ValueError(message)
+    fractional = y != np.rint(y)
+    if fractional.any():
+        message = _CONTINUOUS.format(who=who, example=float(y[fractional][0]))
+        raise ValueError(message)
+    return y
+
+
+def _encode_counted(y: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> Labels:
+    low, high = int(y.min()), int(y.max())
+    # Subtraction in a type that holds every difference; uint8 minus 250 would wrap around.
+    shifted = y if low == 0 else y.astype(np.int64) - low
+    counts = np.bincount(shifted, minlength=high - low + 1)
+    present = np.flatnonzero(counts)
+    code_of = np.zeros(counts.shape[0], dtype=np.int32)
+    code_of[present] = np.arange(present.shape[0], dtype=np.int32)
+    return Labels((present + low).astype(dtype), code_of[shifted])
+
+
+def _encode_sorted(y: np.ndarray[Any, Any]) -> Labels:
+    classes = np.unique(y)
+    if classes.shape[0] == 2:
+        return Labels(classes, (y == classes[1]).astype(np.int32))
+    return Labels(classes, np.searchsorted(classes, y).astype(np.int32))
+
+
+def _encode_objects(y: np.ndarray[Any, Any], who: str) -> Labels:
+    values = y.tolist()
+    distinct = set(values)
+    kinds = {type(value) for value in distinct}
+    if not (all(issubclass(kind, str) for kind in kinds) or _all_numbers(kinds)):
+        found = ", ".join(sorted(kind.__name__ for kind in kinds))
+        message = (
+            f"Unknown label type: {who}: y mixes or holds values of type {found}. Labels must be "
+            "all text or all numbers, none missing: drop the rows without a label, or convert "
+            "with y.astype(str)."
+        )
+        raise ValueError(message)
+    if _all_numbers(kinds):
+        return _encode(np.asarray(values), who)
+    ordered = sorted(distinct)
+    code_of = {value: code for code, value in enumerate(ordered)}
+    codes = np.fromiter(map(code_of.__getitem__, values), dtype=np.int32, count=len(values))
+    return Labels(np.asarray(ordered, dtype=object), codes)
+
+
+def _all_numbers(kinds: set[type]) -> bool:
+    return all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds)
+
+
+def class_weights(
+    estimator: Any, class_weight: Any, labels: Labels, sample_weight: Array | None
+) -> np.ndarray[Any, Any]:
+    """The weight of each class.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+        "balanced": sum_i w_i / (n_classes * sum of the w_i of that class).
+    labels : Labels
+    sample_weight : array of shape (n_samples,) or None
+
+    Returns
+    -------
+    array of shape (n_classes,), float64
+
+    Raises
+    ------
+    ValueError
+        For a key that is no class of y, a negative weight, or a class whose rows weigh nothing.
+    """
+    who, n_classes = name_of(estimator), labels.classes.shape[0]
+    if not isinstance(class_weight, dict):
+        totals = np.bincount(labels.codes, weights=to_host(sample_weight), minlength=n_classes)
+        if not totals.all():
+            empty = labels.classes[np.flatnonzero(totals == 0)[0]]
+            message = (
+                f"{who}: class_weight='balanced' has no weight for class {empty!r}: all its rows "
+                "have sample_weight 0. Drop those rows, or give class_weight as a dict."
+            )
+            raise ValueError(message)
+        return np.asarray(totals.sum() / (n_classes * totals))
+    known = labels.classes.tolist()
+    weights = np.ones(n_classes)
+    for label, weight in class_weight.items():
+        if label not in known:
+            # scikit-learn lets keys be absent from y as long as every class has one.
+            if set(known) <= set(class_weight):
+                continue
+            message = (
+                f"{who}: class_weight names {label!r}, which is not in y. The classes of y are "
+                f"{', '.join(map(repr, known[:10]))}. Correct the key."
+            )
+            raise ValueError(message)
+        if not (weight >= 0 and np.isfinite(weight)):
+            message = (
+                f"{who}: class_weight[{label!r}] is {weight!r}. Give a finite number of at least 0."
+            )
+            raise ValueError(message)
+        weights[known.index(label)] = weight
+    return weights

@@ -1,0 +1,95 @@
+"""What scikit-learn's penalty, l1_ratio, solver, dual and n_jobs mean here."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ._inputs import name_of
+
+# The solver names of scikit-learn's users, and what runs. The optimum is the same for all.
+LOGISTIC_SOLVERS = {
+    "auto": "auto",
+    "lbfgs": "lbfgs",
+    "newton": "newton",
+    "newton-cholesky": "newton",
+    "newton-cg": "newton",
+    "liblinear": "auto",
+    "sag": "auto",
+    "saga": "auto",
+}
+
+
+def inverse_penalty(estimator: Any) -> float:
+    """1 / C, zero for no penalty; scikit-learn's deprecations and our limits on the way.
+
+    Raises
+    ------
+    ValueError
+        For an L1 penalty.
+    """
+    who = name_of(estimator)
+    penalty, C, l1_ratio = estimator.penalty, estimator.C, estimator.l1_ratio
+    if estimator.n_jobs is not None:
+        warnings.warn(
+            f"'n_jobs' has no effect on {who} and is deprecated in scikit-learn. You provided "
+            f"n_jobs={estimator.n_jobs}; leave it unspecified.",
+            FutureWarning,
+            stacklevel=4,
+        )
+    if penalty != "deprecated":
+        warnings.warn(
+            "'penalty' was deprecated in scikit-learn 1.8. Leave it out: use C=np.inf instead of "
+            "penalty=None, and nothing instead of penalty='l2'.",
+            FutureWarning,
+            stacklevel=4,
+        )
+    if l1_ratio is None:
+        warnings.warn(
+            "'l1_ratio=None' was deprecated in scikit-learn 1.8. Use l1_ratio=0.",
+            FutureWarning,
+            stacklevel=4,
+        )
+    has_l1 = penalty in {"l1", "elasticnet"} or (l1_ratio or 0.0) > 0.0
+    if has_l1:
+        asked = f"penalty={penalty!r}" if penalty in {"l1", "elasticnet"} else f"{l1_ratio=}"
+        message = (
+            f"{who}({asked}): an L1 penalty is not implemented yet; only L2 (l1_ratio=0) and no "
+            "penalty (C=np.inf) are. Use sklearn.linear_model.LogisticRegression with "
+            "solver='saga' for L1."
+        )
+        raise ValueError(message)
+    return 0.0 if penalty is None or np.isinf(C) else 1.0 / float(C)
+
+
+def choose_solver(estimator: Any, n_classes: int) -> str:
+    """The solver of `core` for the name that was asked for.
+
+    Raises
+    ------
+    ValueError
+        For liblinear with three classes or more, or an option that only liblinear has.
+    """
+    who, solver = name_of(estimator), estimator.solver
+    if solver == "liblinear" and n_classes > 2:
+        message = (
+            f"{who}(solver='liblinear'): The 'liblinear' solver does not support multiclass "
+            f"classification, and y has {n_classes} classes. Use solver='auto', or wrap the "
+            "estimator in sklearn.multiclass.OneVsRestClassifier."
+        )
+        raise ValueError(message)
+    if estimator.dual and solver != "liblinear":
+        message = (
+            f"{who}(dual=True): solver={solver!r} supports only dual=False. Leave dual out; the "
+            "optimum is the same."
+        )
+        raise ValueError(message)
+    if estimator.intercept_scaling != 1 and solver == "liblinear":
+        message = (
+            f"{who}(intercept_scaling={estimator.intercept_scaling!r}): the intercept is not "
+            "penalised here, so there is nothing to scale. Leave intercept_scaling out."
+        )
+        raise ValueError(message)
+    return LOGISTIC_SOLVERS[solver]

@@ -1,0 +1,248 @@
+"""Logistic regression, binary and multinomial."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+
+from ..backends import Array, Backend, as_backend_array
+from ..core.fit import fit_linear_model
+from ..core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
+from ._backend_choice import backend_for_fit
+from ._base import (
+    ITERATION_CONSTRAINTS,
+    OUR_CONSTRAINTS,
+    STANDARDIZE_CONSTRAINT,
+    LinearEstimator,
+    solver_constraint,
+)
+from ._inputs import (
+    as_target,
+    compute_dtype,
+    feature_names,
+    name_of,
+    read_features,
+    send_features,
+    to_host,
+)
+from ._labels import Labels, class_weights, encode_labels, held_on_host
+from ._logistic_options import LOGISTIC_SOLVERS, choose_solver, inverse_penalty
+from ._logistic_prediction import LogisticPredictionMixin
+from ._targets import read_sample_weight, require_y
+
+
+class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
+    """Logistic regression with an L2 penalty or none; softmax for three classes or more.
+
+    minimize over coef, intercept: C * sum_i w_i loss(y_i, x_i) + 0.5 * ||coef||²
+
+    with loss = log(1 + exp(raw)) - y raw for two classes, log(sum_k exp(raw_k)) - raw_y for more,
+    raw = x coef.T + intercept. For softmax without a penalty, coef and intercept are the
+    representatives whose sum over classes is zero.
+
+    Parameters
+    ----------
+    penalty : {"l2", None}, default="deprecated"
+        Deprecated by scikit-learn: use C=np.inf for None. "l1" and "elasticnet" are errors.
+    C : float, default=1.0
+        Inverse of the penalty's strength; np.inf is no penalty.
+    l1_ratio : float, default=0.0
+        Anything but 0 is an error for now.
+    dual : bool, default=False
+        Accepted with solver="liblinear", without effect: the optimum is the same.
+    tol : float, default=1e-6
+        Stop at max(abs(gradient)) <= tol of the mean cost (scikit-learn: 1e-4).
+    fit_intercept : bool, default=True
+    intercept_scaling : float, default=1
+        Only 1: the intercept is never penalised.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes; they multiply sample_weight.
+    random_state : int, RandomState or None, default=None
+        Accepted, without effect.
+    solver : {"auto", "lbfgs", "newton", "newton-cholesky", "newton-cg", "liblinear", "sag", \
+            "saga"}, default="auto"
+        See docs/estimators.md for what each becomes. All reach the same optimum.
+    max_iter : int, default=100
+    verbose : int, default=0
+        1 prints a line per iteration.
+    warm_start : bool, default=False
+        Begin at the previous fit's coefficients.
+    n_jobs : int, default=None
+        Deprecated by scikit-learn, without effect.
+    backend : {"numpy", "numba", "jax", "cupy", "auto"} or None, default=None
+        None leaves it to the arrays, `use_backend`, XPFIT_BACKEND, then "auto".
+    standardize : bool, default=False
+        Solve for centred columns of unit variance, as algebra: the penalty acts on their
+        coefficients, coef_ is for X as given.
+    callbacks : callable, list of callables or None, default=None
+        Each is called with an IterationRecord; one that returns True ends the fit.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+    n_iter_ : ndarray of shape (1,)
+    backend_, solver_, stop_reason_ : str
+    n_passes_ : int
+        Reads of X.
+    loss_history_ : ndarray
+        Cost at the start and after each iteration: weighted mean loss plus
+        ||coef||² / (2 C sum_i w_i).
+    gradient_norm_ : float
+    result_ : SolverResult
+
+    Raises
+    ------
+    ValueError
+        For one class, fractions as y, bad shapes, NaN or infinity (columns are named), bad weights.
+    MixedBackendError
+        For X, y and weights on different devices.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from xpfit import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression().fit(X, y)
+    >>> model.predict(X[:2]).tolist(), model.backend_, round(model.score(X, y), 2)
+    ([0, 0], 'numpy', 0.97)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
+        "penalty": [
+            StrOptions({"l1", "l2", "elasticnet"}),
+            None,
+            Hidden(StrOptions({"deprecated"})),
+        ],
+        "C": [Interval(Real, 0, None, closed="right")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "dual": ["boolean"],
+        "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "random_state": ["random_state"],
+        "solver": solver_constraint(LOGISTIC_SOLVERS),
+        "n_jobs": [None, Integral],
+        **ITERATION_CONSTRAINTS,
+        **STANDARDIZE_CONSTRAINT,
+        **OUR_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        penalty: str | None = "deprecated",
+        *,
+        C: float = 1.0,
+        l1_ratio: float | None = 0.0,
+        dual: bool = False,
+        tol: float = 1e-6,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: Any = None,
+        random_state: Any = None,
+        solver: str = "auto",
+        max_iter: int = 100,
+        verbose: int = 0,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        backend: str | None = None,
+        standardize: bool = False,
+        callbacks: Any = None,
+    ) -> None:
+        self.penalty = penalty
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.backend = backend
+        self.standardize = standardize
+        self.callbacks = callbacks
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LogisticRegression:
+        """Fit to X of shape (n_samples, n_features) and the class labels y.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,) or None
+        """
+        inverse_C = inverse_penalty(self)
+        y, weight = require_y(self, y), as_backend_array(sample_weight)
+        X = read_features(self, X, reset=True)
+        # Text labels fit no device; their codes are sent instead.
+        placed_y = None if held_on_host(y) else y
+        backend = backend_for_fit(self.backend, X, placed_y, weight, who=name_of(self))
+        labels = encode_labels(self, y, X.shape[0])
+        solver = choose_solver(self, labels.classes.shape[0])
+        weight, total = self._weights(weight, labels, X, backend)
+        fit = self._fit(
+            send_features(self, X, backend), labels, weight, inverse_C / total, solver, backend
+        )
+        self._set_coefficients(fit, labels.classes)
+        self._record(fit, backend)
+        return self
+
+    def _weights(
+        self, sample_weight: Any, labels: Labels, X: Array, backend: Backend
+    ) -> tuple[Array, float]:
+        weight = read_sample_weight(self, sample_weight, X, backend)
+        if self.class_weight is not None:
+            by_class = class_weights(self, self.class_weight, labels, weight)
+            by_row = by_class[labels.codes]
+            if weight is not None:
+                by_row *= to_host(weight)
+            if not by_row.any():
+                message = (
+                    f"{name_of(self)}: class_weight and sample_weight leave every row with weight "
+                    "zero. Give at least one class of y a positive weight."
+                )
+                raise ValueError(message)
+            weight = as_target(by_row, backend, compute_dtype(backend, X))
+        return weight, X.shape[0] if weight is None else float(backend.xp.sum(weight))
+
+    def _fit(
+        self, X: Array, labels: Labels, weight: Array, l2: float, solver: str, backend: Backend
+    ) -> Any:
+        n_classes = labels.classes.shape[0]
+        binary = n_classes == 2
+        n_outputs = 1 if binary else n_classes
+        if binary:
+            target = as_target(labels.codes, backend, compute_dtype(backend, X))
+        else:
+            target = backend.from_numpy(labels.codes)
+        W_start, b_start = self._start(X, n_outputs)
+        return fit_linear_model(
+            X, target, loss=HALF_BINOMIAL if binary else HALF_MULTINOMIAL,
+            n_outputs=n_outputs, sample_weight=weight, l2_reg_strength=l2,
+            fit_intercept=self.fit_intercept, standardize=self.standardize, solver=solver,
+            max_iter=self.max_iter, tol=self.tol, W_start=W_start, b_start=b_start,
+            callbacks=self._callbacks(), backend=backend, who=name_of(self),
+            feature_names=feature_names(self),
+        )  # fmt: skip
+
+    def _set_coefficients(self, fit: Any, classes: np.ndarray[Any, Any]) -> None:
+        W, b = fit.W, fit.b
+        if W.shape[1] > 1:
+            # Softmax does not see what all classes share; a penalty only ever shrinks without it.
+            W, b = W - W.mean(axis=1, keepdims=True), b - b.mean()
+        self.classes_ = classes
+        self.coef_ = np.ascontiguousarray(W.T)
+        self.intercept_ = b.copy() if self.fit_intercept else np.zeros(W.shape[1])
+        self.n_iter_ = np.asarray([fit.result.n_iter], dtype=np.int32)
