@@ -160,14 +160,38 @@ def _weighted_gram(
         X = X.astype(W.dtype)
         raw = _raw(X, W, b, loss)
         value, gradient = _loss_and_gradient(loss, parameters, y, weight, raw, W.dtype)
+        if loss.is_multiclass:
+            sums = value, _transposed_times(X, gradient), jnp.sum(gradient, axis=0)
+            return sums, _multinomial_gram(X, loss.inverse_link(jnp, raw), weight)
         curvature = _weighted(loss.curvature(jnp, y, raw, *parameters), weight)[:, None]
         curvature = curvature.astype(W.dtype)
         sums = value, _transposed_times(X, gradient), jnp.sum(gradient, axis=0)
-        inner = _matmul(X.T, X * curvature)
-        return sums, inner, _transposed_times(X, curvature), jnp.sum(curvature, axis=0)
+        inner, edge = _matmul(X.T, X * curvature), _transposed_times(X, curvature)
+        corner = jnp.sum(curvature, axis=0)[None, :]
+        return sums, jnp.block([[inner, edge], [edge.T, corner]])
 
-    sums, inner, edge, corner = _sum_over_blocks(part, rows, X, y, sample_weight)
-    return sums, jnp.block([[inner, edge], [edge.T, corner[None, :]]])
+    result: tuple[tuple[Array, Array, Array], Array] = _sum_over_blocks(
+        part, rows, X, y, sample_weight
+    )
+    return result
+
+
+def _multinomial_gram(X: Array, proba: Array, weight: Array | None) -> Array:
+    """sum_i w_i [x_i, 1] [x_i, 1]^T (x) (diag(p_i) - p_i p_i^T), entry (j, k) at j * n_classes + k.
+
+    A Gram matrix for each class, less that of the products of probabilities and columns.
+    """
+    X = jnp.concatenate([X, jnp.ones((X.shape[0], 1), X.dtype)], axis=1)
+    weighted = _weighted(proba, weight)
+    products = (X[:, :, None] * proba[:, None, :]).reshape(X.shape[0], -1)
+    if weight is not None:
+        products = products * jnp.sqrt(weight)[:, None]
+    spread = jnp.einsum(
+        "ij,il,ik,km->jklm", X, X, weighted, jnp.eye(proba.shape[1], dtype=X.dtype),
+        precision=lax.Precision.HIGHEST,
+    )  # fmt: skip
+    size = products.shape[1]
+    return spread.reshape(size, size) - _matmul(products.T, products)
 
 
 @partial(jax.jit, static_argnames=("rows",))

@@ -111,7 +111,7 @@ def _accepts(
 ) -> bool:
     if W.dtype != np.float64 or X.shape[0] == 0 or y.ndim != 1 or not _readable(X):
         return False
-    return loss.name == "half_multinomial" if loss.is_multiclass else W.shape[1] == 1
+    return bool(loss.name == "half_multinomial" if loss.is_multiclass else W.shape[1] == 1)
 
 
 def _accepts_prediction(X: Any, W: Any, b: Any) -> bool:
@@ -164,6 +164,7 @@ def loss_gradient(
     rows, weight = _rows(X, layout), _vector(sample_weight)
     n_sums = W.size + W.shape[1] + 1
     what = f"loss_gradient[{loss.name}, {X.dtype}, {layout}]"
+    arguments: tuple[Any, ...]
     if loss.is_multiclass:
         labels = np.ascontiguousarray(y, dtype=np.int64)
         kernel = _multinomial_module(layout).loss_gradient
@@ -211,9 +212,7 @@ def curvature_product(
     return product_W, product_b
 
 
-def column_sums(
-    X: Any, sample_weight: Array | None, origin: Array
-) -> tuple[Array, Array, float]:
+def column_sums(X: Any, sample_weight: Array | None, origin: Array) -> tuple[Array, Array, float]:
     """Fused `core.columns.generic_column_sums`."""
     from .numba_kernels.compile import plain_passes
 

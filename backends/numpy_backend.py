@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import array_api_compat.numpy as xp
@@ -39,6 +40,22 @@ def wait(_: Array) -> None:
     """NumPy returns when the value exists."""
 
 
+def cholesky(matrix: Array) -> tuple[Callable[[Array], Array], float] | None:
+    """SciPy's factor and triangular solves."""
+    # SciPy's linear algebra takes a tenth of a second to import: not before it is needed.
+    import scipy.linalg
+
+    try:
+        factor = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        return None
+
+    def solve(r: Array) -> Array:
+        return scipy.linalg.cho_solve((factor, True), r, check_finite=False)
+
+    return solve, float(factor.diagonal().min())
+
+
 def make() -> Backend:
     """The record of this backend."""
     return Backend(
@@ -54,4 +71,5 @@ def make() -> Backend:
         at_add=at_add,
         compute_dtype=compute_dtype,
         block_bytes=BLOCK_BYTES,
+        cholesky=cholesky,
     )

@@ -60,6 +60,10 @@ class Backend:
         Maps the dtype of X to the dtype in which parameters are held and sums are formed.
     block_bytes : int or None
         How much of X a generic pass reads at a time; None where the whole array is one block.
+    cholesky : callable or None
+        The library's own `cholesky(matrix)`: a function that solves with the factor, and the
+        smallest pivot; None where the matrix is not positive definite. None as the field: the
+        array namespace does it.
     kernels : mapping from kernel name to FusedKernel
         Optional fused versions, by the name of the generic kernel.
     """
@@ -76,6 +80,7 @@ class Backend:
     at_add: Callable[[Array, Any, Array], Array]
     compute_dtype: Callable[[Any], Any]
     block_bytes: int | None = None
+    cholesky: Callable[[Array], tuple[Callable[[Array], Array], float] | None] | None = None
     kernels: Mapping[str, FusedKernel] = field(default_factory=lambda: MappingProxyType({}))
 
 

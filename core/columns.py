@@ -37,10 +37,7 @@ def column_moments(
     [2.0, 5.0, 1.0, 0.0]
     """
     xp, dtype = backend.xp, backend.compute_dtype(X.dtype)
-    if is_sparse(X):
-        origin = xp.zeros(X.shape[1], dtype=dtype)
-    else:
-        origin = xp.astype(X[0, :], dtype)
+    origin = xp.zeros(X.shape[1], dtype=dtype) if is_sparse(X) else xp.astype(X[0, :], dtype)
     sums, squares, total = run_kernel(
         backend, "column_sums", generic_column_sums, X, sample_weight, origin, fused=fused
     )

@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
-
-from array_api_compat import device
 
 from ..backends import Array, Backend
 from .columns import column_moments, describe_nonfinite, standard_scale
 from .losses import HALF_SQUARED_ERROR, Loss
 from .objective import LinearObjective
-from .passes import predict_raw
 from .solvers import Callback, SolverResult, minimize_lbfgs, minimize_newton
-from .solvers.huber import HuberObjective, minimize_huber
 from .solvers.least_squares import solve_least_squares
 
 SOLVERS = ("auto", "lbfgs", "newton", "exact")
@@ -131,45 +128,15 @@ def fit_linear_model(
     [2.0, 1.0]
     """
     chosen = choose_solver(solver, loss, *X.shape, n_outputs)
-    xp = backend.xp
-    dtype = backend.compute_dtype(X.dtype)
-    weight = None if sample_weight is None else xp.astype(sample_weight, dtype, copy=False)
-    y = y if loss.is_multiclass else xp.astype(y, dtype, copy=False)
-    shift = scale = None
-    passes_before = 0
-    if standardize:
-        shift, variance = column_moments(X, weight, backend=backend, fused=fused)
-        scale = standard_scale(xp, variance)
-        passes_before = 1
-        if not fit_intercept:
-            shift = None  # centring moves the intercept, which must stay at zero
-    objective = LinearObjective(
-        X, y, weight, loss, backend, n_outputs, float(l2_reg_strength), fit_intercept,
-        shift, scale, fused, rows_read=passes_before * X.shape[0],
-    )  # fmt: skip
-
-    def check() -> None:
-        text = describe_nonfinite(X, backend=backend, who=who, feature_names=feature_names)
-        if text is not None:
-            raise ValueError(text)
-        message = (
-            f"the first evaluation in {who} overflowed, though X is finite: values of X or y are "
-            "too large. Scale the columns, or set standardize=True."
-        )
-        raise ValueError(message)
-
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        objective = _objective(
+            X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
+            standardize, fused,
+        )  # fmt: skip
+        objective.on_overflow = partial(raise_nonfinite, X, backend, who, feature_names)
         if chosen == "exact":
-            targets = y if y.ndim == 2 else y[:, None]
-            objective.y = targets[:, 0]
-            objective.on_overflow = check
-            result = solve_least_squares(objective, targets, tol=tol, callbacks=callbacks)
-            theta = result.theta
-            columns = [objective.coefficients(theta[:, k]) for k in range(theta.shape[1])]
-            W = xp.concat([W for W, _ in columns], axis=1)
-            b = xp.concat([b for _, b in columns], axis=0)
+            W, b, result = _exact(objective, y, tol, callbacks)
         else:
-            objective.on_overflow = check
             start = _start(objective, W_start, b_start)
             minimize = minimize_newton if chosen == "newton" else minimize_lbfgs
             result = minimize(objective, start, max_iter=max_iter, tol=tol, callbacks=callbacks)
@@ -179,6 +146,60 @@ def fit_linear_model(
         np.asarray(backend.to_numpy(b), dtype=np.float64),
         result,
     )
+
+
+def _objective(
+    X: Any,
+    y: Array,
+    sample_weight: Array | None,
+    loss: Loss,
+    backend: Backend,
+    n_outputs: int,
+    l2_reg_strength: float,
+    fit_intercept: bool,
+    standardize: bool,
+    fused: bool | None,
+) -> LinearObjective:
+    xp, dtype = backend.xp, backend.compute_dtype(X.dtype)
+    weight = None if sample_weight is None else xp.astype(sample_weight, dtype, copy=False)
+    if not loss.is_multiclass:
+        y = xp.astype(y, dtype, copy=False)
+    shift = scale = None
+    if standardize:
+        shift, variance = column_moments(X, weight, backend=backend, fused=fused)
+        scale = standard_scale(xp, variance)
+        if not fit_intercept:
+            shift = None  # centring moves the intercept, which must stay at zero
+    return LinearObjective(
+        X, y if y.ndim == 1 else y[:, 0], weight, loss, backend, n_outputs,
+        float(l2_reg_strength), fit_intercept, shift, scale, fused,
+        rows_read=X.shape[0] if standardize else 0,
+    )  # fmt: skip
+
+
+def raise_nonfinite(
+    X: Any, backend: Backend, who: str, feature_names: Sequence[str] | None
+) -> None:
+    """Raise the error for a first evaluation that is not finite: the columns at fault, if any."""
+    text = describe_nonfinite(X, backend=backend, who=who, feature_names=feature_names)
+    if text is None:
+        text = (
+            f"the first evaluation in {who} overflowed, though X is finite: values of X or y are "
+            "too large. Scale the columns, or set standardize=True."
+        )
+    raise ValueError(text)
+
+
+def _exact(
+    objective: LinearObjective, y: Array, tol: float, callbacks: Sequence[Callback]
+) -> tuple[Array, Array, SolverResult]:
+    xp = objective.backend.xp
+    targets = xp.astype(y, objective.dtype, copy=False)
+    targets = targets if targets.ndim == 2 else targets[:, None]
+    result = solve_least_squares(objective, targets, tol=tol, callbacks=callbacks)
+    each = [objective.coefficients(result.theta[:, k]) for k in range(targets.shape[1])]
+    W = xp.concat([W for W, _ in each], axis=1)
+    return W, xp.concat([b for _, b in each], axis=0), result
 
 
 def _start(
@@ -218,59 +239,3 @@ def _start_intercept(objective: LinearObjective) -> np.ndarray[Any, Any]:
     except (ValueError, ZeroDivisionError, OverflowError):
         start = 0.0
     return np.asarray([start if math.isfinite(start) else 0.0])
-
-
-def fit_huber(
-    X: Any,
-    y: Array,
-    *,
-    backend: Backend,
-    epsilon: float = 1.35,
-    alpha: float = 0.0001,
-    sample_weight: Array | None = None,
-    fit_intercept: bool = True,
-    max_iter: int = 100,
-    tol: float = 1e-6,
-    W_start: np.ndarray[Any, Any] | None = None,
-    b_start: np.ndarray[Any, Any] | None = None,
-    scale_start: float | None = None,
-    callbacks: Sequence[Callback] = (),
-    who: str = "fit_huber",
-    feature_names: Sequence[str] | None = None,
-) -> LinearFit:
-    """Fit W, b and the scale sigma of Huber regression; the cost stands in `solvers/huber.py`.
-
-    Unless a start is given, it is the least-squares fit and the median absolute residual of it.
-    """
-    xp = backend.xp
-    dtype = backend.compute_dtype(X.dtype)
-    y = xp.astype(y, dtype, copy=False)
-    weight = (
-        xp.ones(y.shape, dtype=dtype, device=device(y))
-        if sample_weight is None
-        else xp.astype(sample_weight, dtype, copy=False)
-    )
-    if W_start is None:
-        first = fit_linear_model(
-            X, y, loss=HALF_SQUARED_ERROR, backend=backend, sample_weight=sample_weight,
-            l2_reg_strength=1e-8, fit_intercept=fit_intercept, who=who,
-            feature_names=feature_names,
-        )  # fmt: skip
-        W_start, b_start = first.W, first.b
-    host = np.float32 if "float32" in str(dtype) else np.float64
-    b_host = np.zeros(1) if b_start is None else np.asarray(b_start).reshape(1)
-    W_host = np.asarray(W_start, dtype=host).reshape(-1, 1)
-    W, b = backend.from_numpy(W_host), backend.from_numpy(b_host.astype(host))
-    if scale_start is None:
-        residual = np.abs(backend.to_numpy(y - predict_raw(X, W, b, backend=backend)[:, 0]))
-        spread = float(np.median(residual)) or float(residual.mean()) or 1.0
-        scale_start = spread / 0.6745  # a normal distribution's deviation
-    theta = np.concatenate([W_host[:, 0], b_host, [scale_start]]).astype(host)
-    objective = HuberObjective(X, y, weight, backend, epsilon, alpha, fit_intercept)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        result = minimize_huber(
-            objective, backend.from_numpy(theta), max_iter=max_iter, tol=tol, callbacks=callbacks
-        )
-    answer = np.asarray(backend.to_numpy(result.theta), dtype=np.float64)
-    d = X.shape[1]
-    return LinearFit(answer[:d, None], answer[d : d + 1], result, float(answer[d + 1]))

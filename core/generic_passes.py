@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from ..backends import Array, Backend, Namespace
-from .losses import Loss, MulticlassLoss, PointwiseLoss
+from .losses import Loss
 
 # A block shorter than this costs more in calls than it saves in cache misses.
 SMALLEST_BLOCK = 64

@@ -8,12 +8,10 @@ squares problem has it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import array_api_compat
-import scipy.linalg
-
-from ..backends import Array, Namespace
+from ..backends import Array, Backend, Namespace
 
 # Eigenvalues (or squared Cholesky pivots) below this share of the largest count as zero, in units
 # of the machine precision times the order of the matrix.
@@ -22,24 +20,25 @@ RANK_TOLERANCE = 10.0
 Solver = Callable[[Array], Array]
 
 
-def positive_solver(xp: Namespace, matrix: Array) -> Solver:
+def positive_solver(backend: Backend, matrix: Array) -> Solver:
     """A function that maps r (n,) or (n, k) to the least-norm solution of matrix @ x = r.
 
     Cholesky where the matrix is safely positive definite, else its eigenvectors.
 
     Parameters
     ----------
-    xp : namespace
+    backend : Backend
     matrix : array of shape (n, n), symmetric, positive semi-definite
 
     Examples
     --------
     >>> import numpy as np
-    >>> solve = positive_solver(np, np.asarray([[4.0, 0.0], [0.0, 0.0]]))
+    >>> from xpfit.backends import get_backend
+    >>> solve = positive_solver(get_backend("numpy"), np.asarray([[4.0, 0.0], [0.0, 0.0]]))
     >>> [float(number) for number in solve(np.asarray([2.0, 0.0]))]
     [0.5, 0.0]
     """
-    n = matrix.shape[0]
+    xp, n = backend.xp, matrix.shape[0]
     if n == 0:
         return lambda r: r
     # Unit diagonal first: columns in different units are not a lack of rank.
@@ -47,7 +46,7 @@ def positive_solver(xp: Namespace, matrix: Array) -> Solver:
     scale = xp.where(diagonal > 0, 1.0 / xp.sqrt(xp.where(diagonal > 0, diagonal, 1.0)), 1.0)
     scaled = matrix * scale[:, None] * scale[None, :]
     threshold = RANK_TOLERANCE * n * float(xp.finfo(matrix.dtype).eps)
-    solve = _cholesky_solver(xp, scaled, threshold)
+    solve = _cholesky_solver(backend, scaled, threshold)
     if solve is None:
         # Least norm in the coefficients themselves: no scaling here.
         return _eigen_solver(xp, matrix, threshold)
@@ -59,28 +58,26 @@ def positive_solver(xp: Namespace, matrix: Array) -> Solver:
     return rescaled
 
 
-def _cholesky_solver(xp: Namespace, matrix: Array, threshold: float) -> Solver | None:
-    if array_api_compat.is_numpy_namespace(xp):
-        try:
-            factor = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
-        except scipy.linalg.LinAlgError:
-            return None
-        if float(factor.diagonal().min()) ** 2 <= threshold:
-            return None
-        return lambda r: scipy.linalg.cho_solve((factor, True), r, check_finite=False)
-    # CuPy and JAX return NaN where NumPy raises.
+def _cholesky_solver(backend: Backend, matrix: Array, threshold: float) -> Solver | None:
+    factored = (backend.cholesky or partial(_cholesky, backend.xp))(matrix)
+    if factored is None:
+        return None
+    solve, smallest_pivot = factored
+    return solve if smallest_pivot**2 > threshold else None
+
+
+def _cholesky(xp: Namespace, matrix: Array) -> tuple[Solver, float] | None:
     try:
         factor = xp.linalg.cholesky(matrix)
     except Exception as problem:
+        # Each library has a LinAlgError of its own. CuPy and JAX return NaN instead.
         if "LinAlgError" in type(problem).__name__:
             return None
         raise
-    pivots = xp.linalg.diagonal(factor)
-    if not float(xp.min(pivots)) ** 2 > threshold:
-        return None
     # The array API has no triangular solve; the inverse is applied once an iteration.
     inverse = xp.linalg.inv(factor)
-    return lambda r: inverse.T @ (inverse @ r)
+    smallest = float(xp.min(xp.linalg.diagonal(factor)))
+    return (lambda r: inverse.T @ (inverse @ r)), smallest
 
 
 def _eigen_solver(xp: Namespace, matrix: Array, threshold: float) -> Solver:
@@ -96,20 +93,20 @@ def _eigen_solver(xp: Namespace, matrix: Array, threshold: float) -> Solver:
     return solve
 
 
-def bordered_solver(xp: Namespace, hessian: Array, has_intercept: bool) -> Solver:
+def bordered_solver(backend: Backend, hessian: Array, has_intercept: bool) -> Solver:
     """As `positive_solver`, for a Hessian whose last row and column belong to the intercept.
 
     Of all solutions the one with the least norm of the coefficients is returned.
     """
     if not has_intercept:
-        return positive_solver(xp, hessian)
-    d = hessian.shape[0] - 1
+        return positive_solver(backend, hessian)
+    xp, d = backend.xp, hessian.shape[0] - 1
     corner = float(hessian[d, d])
     if not corner > 0.0:
-        return positive_solver(xp, hessian)
+        return positive_solver(backend, hessian)
     edge = hessian[:d, d] / corner
     inner = hessian[:d, :d] - edge[:, None] * hessian[d, :d][None, :]
-    solve_inner = positive_solver(xp, inner)
+    solve_inner = positive_solver(backend, inner)
 
     def solve(r: Array) -> Array:
         if r.ndim == 1:

@@ -11,98 +11,24 @@ itself leaves float64 beyond 709 (float32 beyond 88).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from array_api_compat import device
 
 from ..backends import Array, Namespace
+from .loss import Loss, MulticlassLoss, PointwiseLoss
 
-Formula = Callable[..., Array]
-
-
-@dataclass(frozen=True)
-class PointwiseLoss:
-    """A loss of one target and one raw prediction per sample.
-
-    Parameters
-    ----------
-    name : str
-        In the field's terms; it says the scale ("half_squared_error").
-    value : callable
-        `value(xp, y, raw_prediction, *parameters)`, element-wise.
-    gradient, curvature : callable
-        First and second derivative of `value` with respect to `raw_prediction`. The curvature
-        must not be negative. It may be zero.
-    inverse_link : callable
-        `inverse_link(xp, raw_prediction)`: the predicted mean of y.
-    link : callable
-        Inverse of `inverse_link` for one Python float: where the intercept starts.
-    domain : tuple (low, high, low_included, high_included)
-        Values of y for which the loss is defined.
-    parameters : tuple of float
-        Handed to all three formulas.
-
-    Examples
-    --------
-    A user's own loss is three formulas; it runs fused on every backend that fuses:
-
-    >>> from xpfit.core.losses import PointwiseLoss
-    >>> def value(xp, y, raw_prediction):
-    ...     return xp.log(xp.cosh(raw_prediction - y))
-    >>> def gradient(xp, y, raw_prediction):
-    ...     return xp.tanh(raw_prediction - y)
-    >>> def curvature(xp, y, raw_prediction):
-    ...     return 1.0 - xp.tanh(raw_prediction - y) ** 2
-    >>> PointwiseLoss("log_cosh", value, gradient, curvature).name
-    'log_cosh'
-    """
-
-    name: str
-    value: Formula
-    gradient: Formula
-    curvature: Formula
-    inverse_link: Formula = lambda xp, raw_prediction: raw_prediction
-    link: Callable[[float], float] = lambda mean: mean  # noqa: E731
-    domain: tuple[float, float, bool, bool] = (float("-inf"), float("inf"), False, False)
-    parameters: tuple[float, ...] = ()
-
-    is_multiclass: ClassVar[Literal[False]] = False
-
-
-@dataclass(frozen=True)
-class MulticlassLoss:
-    """A loss of one class label and `n_classes` raw predictions per sample.
-
-    Parameters
-    ----------
-    name : str
-    value : callable
-        `value(xp, y, raw_prediction)`: (n_samples,) labels, (n_samples, n_classes) -> (n_samples,)
-    gradient : callable
-        As `value`, with shape (n_samples, n_classes).
-    curvature_product : callable
-        `curvature_product(xp, y, raw_prediction, direction)`: the Hessian of each sample times
-        the direction of that sample, (n_samples, n_classes).
-    curvature : callable
-        Diagonal of that Hessian, (n_samples, n_classes).
-    inverse_link : callable
-        Probabilities, (n_samples, n_classes).
-    """
-
-    name: str
-    value: Formula
-    gradient: Formula
-    curvature_product: Formula
-    curvature: Formula
-    inverse_link: Formula
-    parameters: tuple[float, ...] = ()
-
-    is_multiclass: ClassVar[Literal[True]] = True
-
-
-Loss = PointwiseLoss | MulticlassLoss
+__all__ = [
+    "HALF_BINOMIAL",
+    "HALF_MULTINOMIAL",
+    "HALF_POISSON",
+    "HALF_SQUARED_ERROR",
+    "SQUARED_HINGE",
+    "Loss",
+    "MulticlassLoss",
+    "PointwiseLoss",
+    "huber",
+]
 
 
 def half_squared_error_value(xp: Namespace, y: Array, raw_prediction: Array) -> Array:
@@ -256,6 +182,16 @@ def softmax(xp: Namespace, raw_prediction: Array) -> Array:
     return exponentials / total
 
 
+def logit(mean: float) -> float:
+    """log(mean / (1 - mean)): the inverse of the sigmoid."""
+    return math.log(mean / (1.0 - mean))
+
+
+def signed_label(mean: float) -> float:
+    """2 * mean - 1: a share of labels in {0, 1} on the scale of -1 to 1."""
+    return 2.0 * mean - 1.0
+
+
 HALF_SQUARED_ERROR = PointwiseLoss(
     "half_squared_error",
     half_squared_error_value,
@@ -268,7 +204,7 @@ HALF_BINOMIAL = PointwiseLoss(
     half_binomial_gradient,
     half_binomial_curvature,
     inverse_link=sigmoid,
-    link=lambda mean: math.log(mean / (1.0 - mean)),
+    link=logit,
     domain=(0.0, 1.0, True, True),
 )
 HALF_POISSON = PointwiseLoss(
@@ -285,7 +221,7 @@ SQUARED_HINGE = PointwiseLoss(
     squared_hinge_value,
     squared_hinge_gradient,
     squared_hinge_curvature,
-    link=lambda mean: 2.0 * mean - 1.0,
+    link=signed_label,
     domain=(0.0, 1.0, True, True),
 )
 HALF_MULTINOMIAL = MulticlassLoss(

@@ -2,21 +2,20 @@
 
 cost(W, b) = sum_i w_i loss(y_i, x_i W + b) / sum_i w_i + 0.5 * l2_reg_strength * ||W||^2
 
-The intercept b is free of the penalty. A solver sees one flat array `theta`, the rows of W and then
-b, and never the data. Standardizing the columns is algebra on W and b: with column means `shift` and
-deviations `scale`, W_raw = W / scale and b_raw = b - shift @ W_raw give the same predictions on X as
-W and b on (X - shift) / scale, so X is neither copied nor changed.
+The intercept b is free of the penalty. A solver sees one flat array `theta`, the rows of W and
+then b, and never the data. Standardizing the columns is algebra on W and b: with column means
+`shift` and deviations `scale`, W_raw = W / scale and b_raw = b - shift @ W_raw give the same
+predictions on X as W and b on (X - shift) / scale, so X is neither copied nor changed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-
 from array_api_compat import device
 
 from ..backends import Array, Backend
@@ -227,25 +226,35 @@ class LinearObjective:
         return gram
 
     def sample(self, n_rows: int, seed: int = 0) -> LinearObjective:
-        """The same objective on `n_rows` rows drawn without replacement (all, if there are fewer).
+        """The same objective on `n_rows` rows drawn with known chances (all, if there are fewer).
 
-        The draw is by NumPy's generator on the host, so every backend takes the same rows.
+        Half of the draw is uniform, half gives every class the same share: rare classes are where
+        a uniform sample knows least of the Hessian. Weights make up for unequal chances. The draw
+        is by NumPy's generator on the host, so every backend takes the same rows.
         """
         if n_rows >= self.n_samples:
-            chosen = self.X, self.y, self.sample_weight
-        else:
-            drawn = np.random.default_rng(seed).choice(self.n_samples, n_rows, replace=False)
-            rows = self.backend.from_numpy(np.sort(drawn))
-            chosen = tuple(  # type: ignore[assignment]
-                array
-                if array is None
-                else array[rows]
-                if is_sparse(array)
-                else self.backend.xp.take(array, rows, axis=0)
-                for array in (self.X, self.y, self.sample_weight)
-            )
-        X, y, weight = chosen
-        return LinearObjective(
-            X, y, weight, self.loss, self.backend, self.n_outputs, self.l2_reg_strength,
-            self.fit_intercept, self.shift, self.scale, self.fused,
+            return replace(self, rows_read=0)
+        rng = np.random.default_rng(seed)
+        if not self.loss.is_multiclass:
+            drawn = np.sort(rng.choice(self.n_samples, n_rows, replace=False, shuffle=False))
+            return self._at_rows(drawn, None)
+        labels = self.backend.to_numpy(self.y)
+        counts = np.bincount(labels, minlength=self.n_outputs)
+        chance = 0.5 / self.n_samples + 0.5 / (np.count_nonzero(counts) * counts[labels])
+        drawn = np.sort(rng.choice(self.n_samples, n_rows, p=chance))
+        return self._at_rows(drawn, 1.0 / (self.n_samples * chance[drawn]))
+
+    def _at_rows(
+        self, drawn: np.ndarray[Any, Any], factor: np.ndarray[Any, Any] | None
+    ) -> LinearObjective:
+        xp, rows = self.backend.xp, self.backend.from_numpy(drawn)
+        X = self.X[drawn, :] if is_sparse(self.X) else xp.take(self.X, rows, axis=0)
+        weight = None if self.sample_weight is None else xp.take(self.sample_weight, rows, axis=0)
+        if factor is not None:
+            narrow = np.float32 if xp.finfo(self.dtype).bits == 32 else np.float64
+            moved = self.backend.from_numpy(factor.astype(narrow))
+            weight = moved if weight is None else weight * moved
+        return replace(
+            self, X=X, y=xp.take(self.y, rows, axis=0), sample_weight=weight, rows_read=0,
+            on_overflow=None,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 
 from ..backends import as_backend_array
-from ..core.fit import fit_huber
+from ..core.fit_huber import fit_huber
 from ._backend_choice import backend_for_fit
 from ._base import (
     ITERATION_CONSTRAINTS,

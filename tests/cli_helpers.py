@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 from typer.testing import CliRunner
+
 from xpfit.cli.main import app
 
 

@@ -19,6 +19,7 @@ os.environ["JAX_ENABLE_X64"] = "1"
 
 import numpy as np
 import pytest
+
 from xpfit.backends import Backend, BackendUnavailableError, get_backend
 
 TARGETS = (

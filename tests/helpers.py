@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from xpfit.backends import Backend
 from xpfit.core.losses import (
     HALF_BINOMIAL,

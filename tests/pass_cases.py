@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 from helpers import LOSS_NAMES, assert_matches, loop_pass, loss_called, table_of, targets_for
+
 from xpfit.backends import Backend
 from xpfit.core.passes import (
     PassSums,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from xpfit.backends import as_backend_array, backend_of, describe_array
 
 torch = pytest.importorskip(

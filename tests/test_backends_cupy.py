@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers import python_output
+
 from xpfit.backends import cupy_backend
 
 FAKE = """

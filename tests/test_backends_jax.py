@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from helpers import assert_matches, python_output
+
 from xpfit.backends import Backend, backend_of, describe_array, resolve_backend
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, PointwiseLoss, huber
 from xpfit.core.passes import curvature_product, loss_gradient, predict_raw, weighted_gram

@@ -7,6 +7,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 from helpers import python_output
+
 from xpfit import backends
 from xpfit.backends import Backend, as_backend_array
 

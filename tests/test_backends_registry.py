@@ -9,6 +9,7 @@ import threading
 import numpy as np
 import pytest
 from helpers import python_output
+
 from xpfit.backends import (
     BackendUnavailableError,
     FusedKernel,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import assert_matches, finite_difference
+
 from xpfit.backends import Backend
 
 TESTS = Path(__file__).resolve().parent

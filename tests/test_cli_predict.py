@@ -7,6 +7,7 @@ import pytest
 from cli_helpers import people, run, summary_of, write_rows
 from pyarrow import csv, parquet
 from typer.testing import CliRunner
+
 from xpfit.cli.main import app
 
 

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 from cli_helpers import people, run, summary_of, write_rows
+
 from xpfit import __version__
 from xpfit.cli.output import new_folder, write_json
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from cli_helpers import people, run, summary_of, write_rows
 from pyarrow import parquet
+
 from xpfit import __version__
 
 ADULT = Path(__file__).resolve().parent.parent / "examples" / "data" / "adult.csv.gz"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 from scipy import sparse
+
 from xpfit.data import DataError, read_table
 from xpfit.data.table import Categories
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from scipy import sparse
+
 from xpfit.data import Categories, DataError, Table, TableEncoder
 
 

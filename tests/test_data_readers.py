@@ -6,6 +6,7 @@ import gzip
 
 import numpy as np
 import pytest
+
 from xpfit.data import DataError, read_table
 
 CSV = "age, job ,income\n 31 ,cook, 1.5\n45, ? ,\nNA,smith,2\n"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
+
 from xpfit.backends import get_backend, use_backend
 from xpfit.estimators import (
     GeneralizedLinearRegressor,

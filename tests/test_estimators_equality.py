@@ -12,6 +12,7 @@ import pytest
 import sklearn.datasets
 import sklearn.linear_model
 from sklearn.preprocessing import StandardScaler
+
 from xpfit.estimators import (
     GeneralizedLinearRegressor,
     HuberRegressor,

@@ -11,8 +11,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
-import xpfit.estimators.logistic
 from sklearn.exceptions import DataConversionWarning
+
+import xpfit.estimators.logistic
 from xpfit.backends import Backend
 from xpfit.estimators import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
 

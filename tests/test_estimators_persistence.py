@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import xpfit
 from helpers import USERS_OWN, python_output
 from safetensors.numpy import save as to_bytes
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
+
+import xpfit
 from xpfit.backends import Backend
 from xpfit.core.losses import huber
 from xpfit.estimators import (

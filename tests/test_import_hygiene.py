@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 import pytest
+
 import xpfit
 
 HEAVY = ("cupy", "jax", "matplotlib", "numba", "pandas", "polars", "pyarrow", "rich", "scipy")

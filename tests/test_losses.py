@@ -15,6 +15,7 @@ from helpers import (
     assert_matches,
     finite_difference,
 )
+
 from xpfit.backends import Backend, get_backend
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, PointwiseLoss, huber, sigmoid
 from xpfit.core.passes import curvature_product, loss_gradient

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse
 from helpers import LOSS_NAMES
 from pass_cases import DTYPES, Case, check, check_all_passes
+
 from xpfit.backends import Backend, get_backend
 from xpfit.core.losses import PointwiseLoss
 from xpfit.core.passes import (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import LOSS_NAMES, POINTWISE, finite_difference, loss_called
 from pass_cases import Case, check
+
 from xpfit.backends import Backend
 from xpfit.core.losses import huber
 from xpfit.core.passes import curvature_product, loss_gradient, weighted_gram

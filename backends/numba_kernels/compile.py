@@ -22,7 +22,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numba
@@ -68,6 +68,8 @@ def portable_source(function: Callable[..., Any], name: str) -> str | None:
         return None
     if definition.args.defaults or definition.args.kw_defaults:
         return None
+    if not _is_source_of(definition, function):
+        return None
     definition.name = name
     definition.returns = None
     for argument in definition.args.args:
@@ -78,6 +80,20 @@ def portable_source(function: Callable[..., Any], name: str) -> str | None:
         return None
     numbers = [f"{key} = float({str(float(number))!r})" for key, number in outside.items()]
     return "\n".join([*numbers, "", f"@njit({_OPTIONS})", ast.unparse(definition), "", ""])
+
+
+def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
+    # The file may have changed since it was imported: then its text is that of another function.
+    module = compile(ast.Module([definition], []), "<source>", "exec")
+    code = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
+    own = function.__code__
+    return (code.co_code, code.co_names, code.co_varnames) == (
+        own.co_code,
+        own.co_names,
+        own.co_varnames,
+    ) and [c for c in code.co_consts if isinstance(c, int | float)] == [
+        c for c in own.co_consts if isinstance(c, int | float)
+    ]
 
 
 def _write_once(path: Path, text: str) -> bool:
@@ -150,9 +166,7 @@ def pointwise_passes(
     safe_name = "".join(letter if letter.isalnum() else "_" for letter in name)
     if any(source is None for source in sources):
         options = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
-        bound = {
-            key: njit(**options)(f) for f, key in zip(formulas, FORMULAS, strict=True)
-        }
+        bound = {key: njit(**options)(f) for f, key in zip(formulas, FORMULAS, strict=True)}
         return _load(f"{safe_name}_{layout}", _absolute(template.replace(binding, "")), bound)
     text = template.replace(binding, "\n\n" + "\n".join(source or "" for source in sources))
     return _load(f"{safe_name}_{layout}", _absolute(text))
@@ -166,7 +180,7 @@ def plain_passes(template_name: str, layout: str) -> ModuleType:
     return _load(f"{template_name}_{layout}", _absolute(text))
 
 
-class _Announce(event.Listener):  # type: ignore[misc]
+class _Announce(event.Listener):
     """Says once that a kernel is being compiled: seconds of silence look like a hang."""
 
     def __init__(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Fused prediction: raw_prediction of every row, one output. A template, see pointwise_passes.py."""
+"""Fused prediction for one output. A template, see pointwise_passes.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products with rows of a CSR matrix, given as the tuple (data, indices, indptr), for one output."""
+"""Products with rows of a CSR matrix, given as the tuple (data, indices, indptr)."""
 
 from __future__ import annotations
 

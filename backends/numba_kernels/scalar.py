@@ -20,8 +20,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import (
     intrinsic,
-    overload,
     models,
+    overload,
     overload_method,
     register_model,
     typeof_impl,
@@ -32,7 +32,7 @@ class ScalarNamespace:
     """The type of `SCALAR`. It holds nothing: methods exist in compiled code only."""
 
 
-class ScalarNamespaceType(types.Type):  # type: ignore[misc]
+class ScalarNamespaceType(types.Type):
     """Numba's type of `SCALAR`."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ def _typeof(_value: Any, _context: Any) -> ScalarNamespaceType:
     return scalar_type
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def scalar_namespace(typing_context: Any) -> Any:
     """`SCALAR` inside a kernel: a value of no size, since a global object cannot be cached."""
 
@@ -59,7 +59,7 @@ def scalar_namespace(typing_context: Any) -> Any:
     return scalar_type(), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bits_of(typing_context: Any, x: Any) -> Any:
     """The bits of a float64 as int64."""
 
@@ -69,7 +69,7 @@ def bits_of(typing_context: Any, x: Any) -> Any:
     return types.int64(types.float64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def from_bits(typing_context: Any, x: Any) -> Any:
     """The float64 that has the given bits."""
 
@@ -79,7 +79,7 @@ def from_bits(typing_context: Any, x: Any) -> Any:
     return types.float64(types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fetch_add(typing_context: Any, counter: Any, step: Any) -> Any:
     """Atomically add `step` to counter[0] (int64) and return the value before."""
     if not (isinstance(counter, types.Array) and counter.dtype == types.int64):
@@ -92,7 +92,7 @@ def fetch_add(typing_context: Any, counter: Any, step: Any) -> Any:
     return types.int64(counter, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def prefetch(typing_context: Any, X: Any, i: Any, j: Any) -> Any:
     """Ask for the cache line of X[i, j], which may lie past the end of X: nothing is read."""
     if not (isinstance(X, types.Array) and X.ndim == 2):
@@ -101,16 +101,12 @@ def prefetch(typing_context: Any, X: Any, i: Any, j: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
         strides = cgutils.unpack_tuple(builder, array.strides, 2)
-        offset = builder.add(
-            builder.mul(args[1], strides[0]), builder.mul(args[2], strides[1])
-        )
+        offset = builder.add(builder.mul(args[1], strides[0]), builder.mul(args[2], strides[1]))
         byte = ir.IntType(8)
         address = builder.gep(builder.bitcast(array.data, byte.as_pointer()), [offset])
         flag = ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [address.type, flag, flag, flag])
-        function = cgutils.get_or_insert_function(
-            builder.module, function_type, "llvm.prefetch.p0"
-        )
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
         # read, keep in level 2, data
         builder.call(function, [address, flag(0), flag(2), flag(1)])
         return context.get_dummy_value()
@@ -128,7 +124,7 @@ ROUND = 6755399441055744.0
 EXP_LOW, EXP_HIGH = -708.0, 709.782712893384
 
 
-@njit(fastmath={"contract"}, error_model="numpy", forceinline=True)  # type: ignore[untyped-decorator]
+@njit(fastmath={"contract"}, error_model="numpy", forceinline=True)
 def exp(x: float) -> float:
     """2**k * exp(f), k = round(x / ln 2), abs(f) <= ln(2) / 2, by the Taylor sum to f**13 / 13!.
 
@@ -163,7 +159,7 @@ def exp(x: float) -> float:
     return value
 
 
-@njit(fastmath={"contract"}, error_model="numpy", forceinline=True)  # type: ignore[untyped-decorator]
+@njit(fastmath={"contract"}, error_model="numpy", forceinline=True)
 def log(x: float) -> float:
     """k ln 2 + log(m), m in [sqrt(1/2), sqrt(2)), by the odd series in s = (m - 1) / (m + 1).
 
@@ -171,7 +167,7 @@ def log(x: float) -> float:
     """
     bits = bits_of(x)
     # Moving the boundary of the exponent field to sqrt(1/2) puts m around 1.
-    k = ((bits - 0x3FE6A09E667F3BCD) >> 52)
+    k = (bits - 0x3FE6A09E667F3BCD) >> 52
     m = from_bits(bits - (k << 52))
     value = _log_near_one(m - 1.0, m + 1.0) + 0.0
     exponent = float(k)
@@ -187,7 +183,7 @@ def log(x: float) -> float:
     return value
 
 
-@njit(fastmath={"contract"}, error_model="numpy", forceinline=True)  # type: ignore[untyped-decorator]
+@njit(fastmath={"contract"}, error_model="numpy", forceinline=True)
 def _log_near_one(m_minus_one: float, m_plus_one: float) -> float:
     # log(m) = 2 s + 2 s**3 / 3 + ...; abs(s) <= 0.1716, so the terms to s**21 reach 2**-56.
     s = m_minus_one / m_plus_one
@@ -204,7 +200,7 @@ def _log_near_one(m_minus_one: float, m_plus_one: float) -> float:
     return m_minus_one - s * (m_minus_one - series)
 
 
-@njit(fastmath={"contract"}, error_model="numpy", forceinline=True)  # type: ignore[untyped-decorator]
+@njit(fastmath={"contract"}, error_model="numpy", forceinline=True)
 def log1p(x: float) -> float:
     """log(1 + x): log of the rounded sum, plus the rounding error of that sum over it."""
     total = 1.0 + x
@@ -222,7 +218,7 @@ def log1p(x: float) -> float:
 HALF = np.dtype([("half_bits", np.uint16)])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _half_to_double(typing_context: Any, x: Any) -> Any:
     """The float16 whose bits are given, as float64: two instructions on x86 (F16C) and on ARM."""
 
@@ -238,8 +234,8 @@ def to_double(x: Any) -> float:
     return float(x)
 
 
-@overload(to_double, inline="always")  # type: ignore[untyped-decorator]
-def _to_double(x):  # type: ignore[no-untyped-def]  # Numba compares the bare signatures
+@overload(to_double, inline="always")
+def _to_double(x):  # Numba compares the bare signatures
     if isinstance(x, types.Record):
         return lambda x: _half_to_double(x.half_bits)
     return lambda x: types.float64(x)
@@ -268,12 +264,10 @@ _method("where", lambda xp, test, a, b: lambda xp, test, a, b: a if test else b)
 _method("maximum", lambda xp, a, b: lambda xp, a, b: a if (a > b or a != a) else b)
 _method("minimum", lambda xp, a, b: lambda xp, a, b: a if (a < b or a != a) else b)
 _method("logaddexp", lambda xp, a, b: lambda xp, a, b: _logaddexp(float(a), float(b)))
-_method(
-    "sign", lambda xp, x: lambda xp, x: 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0 * x)
-)
+_method("sign", lambda xp, x: lambda xp, x: 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0 * x))
 
 
-@njit(error_model="numpy", forceinline=True)  # type: ignore[untyped-decorator]
+@njit(error_model="numpy", forceinline=True)
 def _logaddexp(a: float, b: float) -> float:
     larger = a if (a > b or a != a) else b
     return larger + log1p(exp(-abs(a - b))) if a != b else a + 0.6931471805599453
@@ -285,12 +279,12 @@ def as_block(X: Any, start: int, stop: int, scratch: Any) -> Any:
     return scratch[: stop - start]
 
 
-@overload(as_block)  # type: ignore[untyped-decorator]
-def _as_block(X, start, stop, scratch):  # type: ignore[no-untyped-def]  # as above
+@overload(as_block)
+def _as_block(X, start, stop, scratch):  # as above
     if X.dtype == types.float64:
         return lambda X, start, stop, scratch: X[start:stop]
 
-    def convert(X, start, stop, scratch):  # type: ignore[no-untyped-def]  # as above
+    def convert(X, start, stop, scratch):  # as above
         for i in range(stop - start):
             row = X[start + i]
             target = scratch[i]

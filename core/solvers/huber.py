@@ -10,7 +10,8 @@ HuberRegressor). Only samples within epsilon * sigma have curvature, and theirs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -54,6 +55,7 @@ class HuberObjective:
     alpha: float
     fit_intercept: bool
     rows_read: int = 0
+    on_overflow: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.weight_sum = float(self.backend.xp.sum(self.sample_weight))
@@ -92,6 +94,9 @@ class HuberObjective:
         per_sample = 1.0 - xp.where(inside, (residual / sigma) ** 2, self.epsilon**2)
         grad_sigma = xp.reshape(xp.sum(weight * per_sample) / self.weight_sum, (1,))
         gradient = xp.concat([grad_W, grad_b, grad_sigma], axis=0)
+        check, self.on_overflow = self.on_overflow, None
+        if check is not None and not math.isfinite(value + float(xp.sum(gradient))):
+            check()
         return _Point(theta, value, gradient, xp.where(inside, weight, 0.0))
 
     def hessian(self, point: _Point) -> Array:
@@ -143,7 +148,7 @@ def minimize_huber(
             return done(STOPPED_BY_CALLBACK)
         if iteration == max_iter:
             return done(OUT_OF_ITERATIONS)
-        along = -positive_solver(xp, objective.hessian(point))(point.gradient)
+        along = -positive_solver(objective.backend, objective.hessian(point))(point.gradient)
         slope = dot(xp, point.gradient, along)
         if not slope < 0.0:
             along, slope = -point.gradient, -dot(xp, point.gradient, point.gradient)

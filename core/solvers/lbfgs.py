@@ -16,6 +16,8 @@ from ..linalg import dot
 
 # Pairs kept. Each costs two arrays of the size of theta and four vector operations an iteration.
 MEMORY = 20
+# The initial estimate is not rescaled by more than this.
+MAX_SCALE = 100.0
 
 Apply = Callable[[Array], Array]
 
@@ -26,6 +28,7 @@ class Pair(NamedTuple):
     step: Array  # shape=(size,): theta_new - theta_old
     change: Array  # shape=(size,): gradient_new - gradient_old
     curvature: float  # step @ change, positive
+    scale: float  # curvature / (change @ initial inverse Hessian @ change)
 
 
 class LbfgsState(NamedTuple):
@@ -51,6 +54,10 @@ def direction(xp: Namespace, state: LbfgsState, apply_initial: Apply) -> Array:
         alphas.append(alpha)
         q = q - alpha * pair.change
     r = apply_initial(q)
+    if state.pairs:
+        # The usual scaling (Nocedal and Wright, 7.20), with the estimate in place of the identity.
+        last = state.pairs[-1]
+        r = min(max(last.scale, 1.0 / MAX_SCALE), MAX_SCALE) * r
     for pair, alpha in zip(state.pairs, reversed(alphas), strict=True):
         beta = dot(xp, pair.change, r) / pair.curvature
         r = r + (alpha - beta) * pair.step
@@ -58,7 +65,12 @@ def direction(xp: Namespace, state: LbfgsState, apply_initial: Apply) -> Array:
 
 
 def update(
-    xp: Namespace, state: LbfgsState, theta: Array, value: float, gradient: Array
+    xp: Namespace,
+    state: LbfgsState,
+    theta: Array,
+    value: float,
+    gradient: Array,
+    apply_initial: Apply,
 ) -> LbfgsState:
     """The state after a step to `theta`. A pair without positive curvature is not kept."""
     step = theta - state.theta
@@ -66,5 +78,7 @@ def update(
     curvature = dot(xp, step, change)
     pairs = state.pairs
     if curvature > 0.0:
-        pairs = (*pairs, Pair(step, change, curvature))[-MEMORY:]
+        estimated = dot(xp, change, apply_initial(change))
+        scale = curvature / estimated if estimated > 0.0 else 1.0
+        pairs = (*pairs, Pair(step, change, curvature, scale))[-MEMORY:]
     return LbfgsState(theta, value, gradient, pairs)

@@ -52,7 +52,7 @@ def solve_least_squares(
         start = [o.value_gradient(zero) for o in objectives]
     else:
         value, gradient, hessian = objectives[0].value_gradient_hessian(zero)
-        solve = bordered_solver(xp, hessian, objective.fit_intercept)
+        solve = bordered_solver(objective.backend, hessian, objective.fit_intercept)
         start = [(value, gradient), *(o.value_gradient(zero) for o in objectives[1:])]
     thetas = [zero for _ in objectives]
     gradients = [gradient for _, gradient in start]
@@ -108,7 +108,7 @@ def _row_space_solver(objective: LinearObjective):  # type: ignore[no-untyped-de
         shift = (mean - objective.shift) / objective.scale
     l2 = objective.l2_reg_strength
     eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=device(gram))
-    solve_rows = positive_solver(xp, gram + l2 * eye)
+    solve_rows = positive_solver(objective.backend, gram + l2 * eye)
 
     def apply(r: Array) -> Array:
         # r lies in the span of the rows: (A'A + l2) x = A' z has x = A' (A A' + l2)^-1 z, and
@@ -120,5 +120,5 @@ def _row_space_solver(objective: LinearObjective):  # type: ignore[no-untyped-de
             return W
         return xp.concat([W, r[d:] - xp.sum(shift * W)], axis=0)
 
-    solve_plain = solve_rows if l2 == 0.0 else positive_solver(xp, gram)
+    solve_plain = solve_rows if l2 == 0.0 else positive_solver(objective.backend, gram)
     return apply

@@ -6,9 +6,9 @@ Optimization, section 3.1):
     phi(t) <= phi(0) + C1 * t * phi'(0)      the cost falls
     abs(phi'(t)) <= C2 * abs(phi'(0))        the slope flattens
 
-Close to the minimum phi(t) - phi(0) drowns in rounding. There the first condition is replaced by one
-on slopes, (2 * C1 - 1) * phi'(0) >= phi'(t), while phi(t) exceeds phi(0) by rounding at most (Hager
-and Zhang, SIAM J. Optim. 16, 2005).
+Close to the minimum phi(t) - phi(0) drowns in rounding. There the first condition is replaced by
+one on slopes, (2 * C1 - 1) * phi'(0) >= phi'(t), while phi(t) exceeds phi(0) by rounding at most
+(Hager and Zhang, SIAM J. Optim. 16, 2005).
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def wolfe_search(
         trial = Trial(step, *evaluate(step))
         finite = math.isfinite(trial.value) and math.isfinite(trial.slope)
         falls = finite and _falls(trial, value, slope, rounding)
-        if falls and (abs(trial.slope) <= C2 * abs(slope) or (trial.slope < 0.0 and step >= longest)):
+        if falls and (
+            abs(trial.slope) <= C2 * abs(slope) or (trial.slope < 0.0 and step >= longest)
+        ):
             return SearchResult(trial, n_trials)
         if not falls or trial.slope > 0.0:
             high = trial

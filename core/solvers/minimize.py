@@ -23,8 +23,9 @@ from .result import (
     SolverResult,
 )
 
-# Iterations after which the sampled Hessian is estimated anew: the first steps go far.
-REFRESH_AFTER = (1, 3)
+# Iterations after which the sampled Hessian is estimated anew: the first steps go far. A well
+# conditioned fit has ended before the last two.
+REFRESH_AFTER = (1, 3, 8, 20)
 # Rounding of a cost, in units of the machine precision times the cost.
 ROUNDING = 50.0
 
@@ -74,7 +75,7 @@ def minimize_lbfgs(
             found = _step(objective, state, lbfgs.direction(xp, state, apply_initial))
         if found is None:
             return done(_why_no_step(objective, state, apply_initial(state.gradient)))
-        state = lbfgs.update(xp, state, *found)
+        state = lbfgs.update(xp, state, *found, apply_initial)
         stop = history.add(state.value, max_abs(xp, state.gradient), objective.n_passes)
     raise AssertionError("unreachable")  # noqa: EM101
 
@@ -138,8 +139,10 @@ def minimize_newton(
             along = -gradient / max(max_abs(xp, xp.linalg.diagonal(hessian)), 1e-8)
             slope = dot(xp, gradient, along)
 
-        def evaluate(step: float, along: Array = along) -> tuple[float, float, Any]:
-            point = theta + step * along
+        def evaluate(
+            step: float, start: Array = theta, along: Array = along
+        ) -> tuple[float, float, Any]:
+            point = start + step * along
             value, gradient, hessian = objective.value_gradient_hessian(point)
             return value, dot(xp, gradient, along), (point, value, gradient, hessian)
 

@@ -1,0 +1,87 @@
+"""Huber regression with its scale, from data to coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from array_api_compat import device
+
+from ..backends import Array, Backend
+from .fit import LinearFit, fit_linear_model, raise_nonfinite
+from .losses import HALF_SQUARED_ERROR
+from .passes import predict_raw
+from .solvers import Callback
+from .solvers.huber import HuberObjective, minimize_huber
+
+# Residuals below this share of the spread of y are rounding: the data are fitted exactly.
+EXACT_SHARE = 1e-9
+
+
+def fit_huber(
+    X: Any,
+    y: Array,
+    *,
+    backend: Backend,
+    epsilon: float = 1.35,
+    alpha: float = 0.0001,
+    sample_weight: Array | None = None,
+    fit_intercept: bool = True,
+    max_iter: int = 100,
+    tol: float = 1e-6,
+    W_start: np.ndarray[Any, Any] | None = None,
+    b_start: np.ndarray[Any, Any] | None = None,
+    scale_start: float | None = None,
+    callbacks: Sequence[Callback] = (),
+    who: str = "fit_huber",
+    feature_names: Sequence[str] | None = None,
+) -> LinearFit:
+    """Fit W, b and the scale sigma of Huber regression; the cost stands in `solvers/huber.py`.
+
+    Unless a start is given, it is the least-squares fit and the median absolute residual of it.
+    """
+    xp, dtype = backend.xp, backend.compute_dtype(X.dtype)
+    host = np.float32 if xp.finfo(dtype).bits == 32 else np.float64
+    y = xp.astype(y, dtype, copy=False)
+    if sample_weight is None:
+        weight = xp.ones(y.shape, dtype=dtype, device=device(y))
+    else:
+        weight = xp.astype(sample_weight, dtype, copy=False)
+    least_squares = fit_linear_model(
+        X, y, loss=HALF_SQUARED_ERROR, backend=backend, sample_weight=sample_weight,
+        fit_intercept=fit_intercept, who=who, feature_names=feature_names,
+    )  # fmt: skip
+    residual = _residual(X, y, weight, least_squares, backend)
+    spread = float(xp.max(xp.abs(y))) or 1.0
+    if residual.size == 0 or float(residual.max()) <= EXACT_SHARE * spread:
+        # The cost falls as sigma goes to zero, towards the exact fit of least norm.
+        return replace(least_squares, scale=10.0 * float(np.finfo(np.float64).eps) * spread)
+    W_start = least_squares.W if W_start is None else W_start
+    b_start = least_squares.b if b_start is None else b_start
+    if scale_start is None:
+        # 0.6745 is the median absolute value of a standard normal variable.
+        scale_start = (float(np.median(residual)) or float(residual.mean())) / 0.6745
+    theta = np.concatenate([np.ravel(W_start), np.ravel(b_start), [scale_start]]).astype(host)
+    objective = HuberObjective(X, y, weight, backend, epsilon, alpha, fit_intercept)
+    objective.on_overflow = partial(raise_nonfinite, X, backend, who, feature_names)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        result = minimize_huber(
+            objective, backend.from_numpy(theta), max_iter=max_iter, tol=tol, callbacks=callbacks
+        )
+    answer = np.asarray(backend.to_numpy(result.theta), dtype=np.float64)
+    d = X.shape[1]
+    return LinearFit(answer[:d, None], answer[d : d + 1], result, float(answer[d + 1]))
+
+
+def _residual(
+    X: Any, y: Array, weight: Array, fit: LinearFit, backend: Backend
+) -> np.ndarray[Any, Any]:
+    """Absolute residuals of the samples that have weight, on the host."""
+    host = np.float32 if backend.xp.finfo(y.dtype).bits == 32 else np.float64
+    W, b = backend.from_numpy(fit.W.astype(host)), backend.from_numpy(fit.b.astype(host))
+    size = backend.xp.abs(y - predict_raw(X, W, b, backend=backend)[:, 0])
+    kept = np.asarray(backend.to_numpy(weight)) > 0.0
+    return np.asarray(backend.to_numpy(size))[kept]
