@@ -127,7 +127,8 @@ def fit_linear_model(
     >>> [round(float(number), 12) for number in (fit.W[0, 0], fit.b[0])]
     [2.0, 1.0]
     """
-    chosen = choose_solver(solver, loss, *X.shape, n_outputs)
+    n_samples, n_features = X.shape
+    chosen = choose_solver(solver, loss, n_samples, n_features, n_outputs)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         objective = _objective(
             X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
