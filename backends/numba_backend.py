@@ -25,6 +25,10 @@ CHUNK_MULTIPLE = 1024
 # A pass over fewer numbers than this is over before a second thread has woken up (20 us).
 NUMBERS_PER_THREAD = 1 << 16
 
+# The Gram matrices of all chunks are held at once; beyond this many columns BLAS is faster anyway.
+GRAM_CHUNKS = 16
+GRAM_COLUMNS = 100
+
 _X_KINDS = "fiub"
 
 
@@ -61,6 +65,13 @@ def _layout(X: Any) -> str:
     if _is_csr(X):
         return "csr"
     return "c" if X.flags.c_contiguous else "f"
+
+
+def _kind(X: Any, layout: str) -> str:
+    """The types that a kernel for X is compiled for, in words."""
+    if layout == "csr":
+        return f"{X.dtype}, csr of {X.indices.dtype} and {X.indptr.dtype}"
+    return f"{X.dtype}, {layout}"
 
 
 def _rows(X: Any, layout: str) -> Any:
@@ -118,18 +129,29 @@ def _accepts_prediction(X: Any, W: Any, b: Any) -> bool:
     return W.dtype == np.float64 and W.shape[1] == 1 and X.shape[0] > 0 and _readable(X)
 
 
-def _run(kernel: Any, what: str, X: Any, n_sums: int, *arguments: Any) -> np.ndarray[Any, Any]:
+def _run(
+    kernel: Any,
+    what: str,
+    X: Any,
+    n_sums: int,
+    *arguments: Any,
+    numbers_per_row: int = 1,
+    most_chunks: int | None = None,
+) -> np.ndarray[Any, Any]:
     """Run a pass on threads and add up the sums of its chunks, in their order."""
     from .numba_kernels.compile import prepare
     from .numba_kernels.threads import run_on_threads
 
     n_samples, n_features = X.shape
-    chunk_rows = _chunk_rows(n_samples, n_features)
+    chunk_rows = _chunk_rows(n_samples, n_features * numbers_per_row)
+    if most_chunks is not None:
+        chunk_rows = max(chunk_rows, -(-n_samples // most_chunks))
     sums = np.empty((-(-n_samples // chunk_rows), n_sums))
     counter = np.zeros(1, dtype=np.int64)
     call = (*arguments, chunk_rows, counter, sums)
     prepare(kernel, what, *call)
     numbers = X.nnz if _is_csr(X) else n_samples * n_features
+    numbers *= numbers_per_row
     run_on_threads(lambda: kernel(*call), min(sums.shape[0], numbers // NUMBERS_PER_THREAD + 1))
     total: np.ndarray[Any, Any] = sums.sum(axis=0)
     return total
@@ -163,7 +185,7 @@ def loss_gradient(
     layout = _layout(X)
     rows, weight = _rows(X, layout), _vector(sample_weight)
     n_sums = W.size + W.shape[1] + 1
-    what = f"loss_gradient[{loss.name}, {X.dtype}, {layout}]"
+    what = f"loss_gradient[{loss.name}, {_kind(X, layout)}]"
     arguments: tuple[Any, ...]
     if loss.is_multiclass:
         labels = np.ascontiguousarray(y, dtype=np.int64)
@@ -194,7 +216,7 @@ def curvature_product(
     layout = _layout(X)
     rows, weight = _rows(X, layout), _vector(sample_weight)
     n_sums = W.size + W.shape[1] + 1
-    what = f"curvature_product[{loss.name}, {X.dtype}, {layout}]"
+    what = f"curvature_product[{loss.name}, {_kind(X, layout)}]"
     arguments: tuple[Any, ...]
     if loss.is_multiclass:
         kernel = _multinomial_module(layout).curvature_product
@@ -212,6 +234,36 @@ def curvature_product(
     return product_W, product_b
 
 
+def weighted_gram(
+    X: Any, y: Array, sample_weight: Array | None, W: Array, b: Array, loss: Any
+) -> tuple[tuple[Any, Array, Array], Array]:
+    """Fused `core.passes.weighted_gram`, pointwise losses."""
+    layout, d = _layout(X), X.shape[1]
+    kernel = _pointwise_module(loss, layout).weighted_gram
+    what = f"weighted_gram[{loss.name}, {_kind(X, layout)}]"
+    sums = _run(
+        kernel, what, X, d * d + 2 * d + 3, _rows(X, layout), _vector(y), _vector(sample_weight),
+        _vector(W[:, 0]), float(b[0]), tuple(float(p) for p in loss.parameters),
+        numbers_per_row=max(1, d // 8), most_chunks=GRAM_CHUNKS,
+    )  # fmt: skip
+    upper = np.triu(sums[: d * d].reshape(d, d))
+    gram = np.empty((d + 1, d + 1))
+    gram[:d, :d] = upper + np.triu(upper, 1).T
+    gram[:d, d] = gram[d, :d] = sums[d * d : d * d + d]
+    corner, grad_b, value = sums[d * d + 2 * d :]
+    gram[d, d] = corner
+    grad_W = sums[d * d + d : d * d + 2 * d].copy()[:, None]
+    return (value, grad_W, np.asarray([grad_b])), gram
+
+
+def _accepts_gram(X: Any, y: Any, sample_weight: Any, W: Any, b: Any, loss: Any) -> bool:
+    return (
+        not loss.is_multiclass
+        and X.shape[1] <= GRAM_COLUMNS
+        and _accepts(X, y, sample_weight, W, b, loss)
+    )
+
+
 def column_sums(X: Any, sample_weight: Array | None, origin: Array) -> tuple[Array, Array, float]:
     """Fused `core.columns.generic_column_sums`."""
     from .numba_kernels.compile import plain_passes
@@ -219,7 +271,7 @@ def column_sums(X: Any, sample_weight: Array | None, origin: Array) -> tuple[Arr
     layout = _layout(X)
     kernel = plain_passes("column_passes", layout).column_sums
     weight = _vector(sample_weight)
-    what = f"column_sums[{X.dtype}, {layout}]"
+    what = f"column_sums[{_kind(X, layout)}]"
     n, d = X.shape
     sums = _run(kernel, what, X, 2 * d, _rows(X, layout), weight, _vector(origin), n)
     return sums[:d], sums[d:], float(n) if sample_weight is None else float(weight.sum())
@@ -241,7 +293,7 @@ def predict_raw(X: Any, W: Array, b: Array) -> Array:
     n_chunks = -(-X.shape[0] // chunk_rows)
     counter = np.zeros(1, dtype=np.int64)
     call = (_rows(X, layout), _vector(W[:, 0]), float(b[0]), chunk_rows, counter, n_chunks, out)
-    prepare(kernel, f"predict_raw[{X.dtype}, {layout}]", *call)
+    prepare(kernel, f"predict_raw[{_kind(X, layout)}]", *call)
     numbers = X.nnz if layout == "csr" else X.shape[0] * X.shape[1]
     run_on_threads(lambda: kernel(*call), min(n_chunks, numbers // NUMBERS_PER_THREAD + 1))
     return out[:, None]
@@ -262,6 +314,7 @@ def make() -> Backend:
             {
                 "loss_gradient": FusedKernel(loss_gradient, _accepts),
                 "curvature_product": FusedKernel(curvature_product, _accepts),
+                "weighted_gram": FusedKernel(weighted_gram, _accepts_gram),
                 "column_sums": FusedKernel(column_sums, _accepts_columns),
                 "predict_raw": FusedKernel(predict_raw, _accepts_prediction),
             }

@@ -19,10 +19,12 @@ from .solvers.least_squares import solve_least_squares
 
 SOLVERS = ("auto", "lbfgs", "newton", "exact")
 
-# Newton's method wins while forming the Hessian (n d^2 products) costs less than the calls of the
-# many small steps of L-BFGS.
-NEWTON_PRODUCTS = 50_000_000
+# Newton's method wins while forming the Hessian (n_samples * n_features^2 products) costs less than
+# the many small steps of L-BFGS; the joint Hessian of classes is formed less efficiently.
+NEWTON_PRODUCTS = 8_000_000
+NEWTON_PRODUCTS_MULTICLASS = 1_000_000
 NEWTON_COLUMNS = 600
+
 # Columns beyond which a Gram matrix is too large to be formed for an exact solution.
 EXACT_COLUMNS = 5000
 
@@ -69,7 +71,8 @@ def choose_solver(
     if solver == "auto":
         if squared and min(n_samples, n_features) <= EXACT_COLUMNS:
             return "exact"
-        small = n_samples * (n_features * n_outputs) ** 2 <= NEWTON_PRODUCTS
+        most = NEWTON_PRODUCTS_MULTICLASS if loss.is_multiclass else NEWTON_PRODUCTS
+        small = n_samples * (n_features * n_outputs) ** 2 <= most
         return "newton" if small and n_features * n_outputs <= NEWTON_COLUMNS else "lbfgs"
     return solver
 

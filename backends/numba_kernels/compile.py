@@ -204,11 +204,15 @@ _ready: set[tuple[Any, ...]] = set()
 
 
 def prepare(kernel: Any, what: str, *arguments: Any) -> None:
-    """Compile `kernel` for these arguments, or load it from disk, before threads call it."""
-    signature = tuple(numba.typeof(argument) for argument in arguments)
-    key = (id(kernel), signature)
+    """Compile `kernel` for these arguments, or load it from disk, before threads call it.
+
+    `what` names the kernel and every type that varies from call to call: asking Numba for the
+    types of the arguments would take longer than a small pass.
+    """
+    key = (id(kernel), what)
     if key in _ready:
         return
+    signature = tuple(numba.typeof(argument) for argument in arguments)
     with event.install_listener("numba:compile", _Announce(what)):
         kernel.compile(signature)
     _ready.add(key)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .rows_c import BLOCK, accumulate, product
+from .rows_c import BLOCK, accumulate, add_gram, product
 from .scalar import fetch_add, scalar_namespace
 from .template_loss import curvature, gradient, value
 
@@ -102,4 +102,56 @@ def curvature_product(
         sums[chunk, :d] = out
         sums[chunk, d] = product_b
         sums[chunk, d + 1] = 0.0
+        chunk = fetch_add(counter, 1)
+
+
+# Rows of a block of the Gram pass: it is read once for each pair of columns.
+GRAM_ROWS = 64
+
+
+@njit(nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+def curvatures(y, weight, raw, n, parameters, h):
+    """h[i] = weight * curvature; their sum is returned."""
+    xp = scalar_namespace()
+    total = 0.0
+    for i in range(n):
+        h[i] = curvature(xp, y[i], raw[i], *parameters)
+    if weight.shape[0] > 0:
+        for i in range(n):
+            h[i] *= weight[i]
+    for i in range(n):
+        total += h[i]
+    return total
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def weighted_gram(X, y, weight, w, b, parameters, chunk_rows, counter, sums):
+    """sums[chunk] = [upper triangle (d x d)..., edge (d)..., grad_w..., corner, grad_b, loss]."""
+    n = y.shape[0]
+    d = w.shape[0]
+    raw, g, h = np.empty(GRAM_ROWS), np.empty(GRAM_ROWS), np.empty(GRAM_ROWS)
+    scratch = np.empty((GRAM_ROWS, d))
+    chunk = fetch_add(counter, 1)
+    while chunk < sums.shape[0]:
+        inner, edge, grad = np.zeros((d, d)), np.zeros(d), np.zeros(d)
+        corner, grad_b, loss = 0.0, 0.0, 0.0
+        first = chunk * chunk_rows
+        last = min(n, first + chunk_rows)
+        for start in range(first, last, GRAM_ROWS):
+            stop = min(last, start + GRAM_ROWS)
+            m = stop - start
+            product(X, start, stop, w, b, raw)
+            loss += losses(y[start:stop], weight[start:stop], raw, m, parameters, g)
+            corner += curvatures(y[start:stop], weight[start:stop], raw, m, parameters, h)
+            accumulate(X, start, stop, g, grad)
+            accumulate(X, start, stop, h, edge)
+            add_gram(X, start, stop, h, scratch, inner)
+            for i in range(m):
+                grad_b += g[i]
+        sums[chunk, : d * d] = inner.ravel()
+        sums[chunk, d * d : d * d + d] = edge
+        sums[chunk, d * d + d : d * d + 2 * d] = grad
+        sums[chunk, d * d + 2 * d] = corner
+        sums[chunk, d * d + 2 * d + 1] = grad_b
+        sums[chunk, d * d + 2 * d + 2] = loss
         chunk = fetch_add(counter, 1)

@@ -161,3 +161,47 @@ def column_sums(X, start, stop, weight, origin, sums, squares):
             x = to_double(row[j]) - origin[j]
             sums[j] += w * x
             squares[j] += w * x * x
+
+
+@njit(nogil=True, fastmath=SUMS, error_model="numpy")
+def add_gram(X, start, stop, h, scratch, out):
+    """Upper triangle of out += X[start:stop].T @ diag(h) @ X[start:stop]: 8 rows, 2 columns.
+
+    The entry below the diagonal that a pair of columns also fills is not part of the result.
+    """
+    block = as_block(X, start, stop, scratch)
+    d = out.shape[0]
+    n = stop - start
+    whole = n - n % 8
+    for i in range(0, whole, 8):
+        r0, r1, r2, r3 = block[i], block[i + 1], block[i + 2], block[i + 3]
+        r4, r5, r6, r7 = block[i + 4], block[i + 5], block[i + 6], block[i + 7]
+        h0, h1, h2, h3 = h[i], h[i + 1], h[i + 2], h[i + 3]
+        h4, h5, h6, h7 = h[i + 4], h[i + 5], h[i + 6], h[i + 7]
+        for j in range(0, d - 1, 2):
+            p0, p1, p2, p3 = h0 * r0[j], h1 * r1[j], h2 * r2[j], h3 * r3[j]
+            p4, p5, p6, p7 = h4 * r4[j], h5 * r5[j], h6 * r6[j], h7 * r7[j]
+            q0, q1, q2, q3 = h0 * r0[j + 1], h1 * r1[j + 1], h2 * r2[j + 1], h3 * r3[j + 1]
+            q4, q5, q6, q7 = h4 * r4[j + 1], h5 * r5[j + 1], h6 * r6[j + 1], h7 * r7[j + 1]
+            u, v = out[j], out[j + 1]
+            for k in range(j, d):
+                u[k] += ((p0 * r0[k] + p1 * r1[k]) + (p2 * r2[k] + p3 * r3[k])) + (
+                    (p4 * r4[k] + p5 * r5[k]) + (p6 * r6[k] + p7 * r7[k])
+                )
+                v[k] += ((q0 * r0[k] + q1 * r1[k]) + (q2 * r2[k] + q3 * r3[k])) + (
+                    (q4 * r4[k] + q5 * r5[k]) + (q6 * r6[k] + q7 * r7[k])
+                )
+        if d % 2 == 1:
+            j = d - 1
+            out[j, j] += (h0 * r0[j] * r0[j] + h1 * r1[j] * r1[j]) + (
+                h2 * r2[j] * r2[j] + h3 * r3[j] * r3[j]
+            )
+            out[j, j] += (h4 * r4[j] * r4[j] + h5 * r5[j] * r5[j]) + (
+                h6 * r6[j] * r6[j] + h7 * r7[j] * r7[j]
+            )
+    for i in range(whole, n):
+        row = block[i]
+        for j in range(d):
+            c, u = h[i] * row[j], out[j]
+            for k in range(j, d):
+                u[k] += c * row[k]

@@ -69,3 +69,17 @@ def column_sums(X, start, stop, weight, origin, sums, squares):
             x = to_double(data[at])
             sums[indices[at]] += w * x
             squares[indices[at]] += w * x * x
+
+
+@njit(nogil=True, error_model="numpy")
+def add_gram(X, start, stop, h, scratch, out):
+    """Upper triangle of out += X[start:stop].T @ diag(h) @ X[start:stop]."""
+    data, indices, indptr = X
+    for i in range(stop - start):
+        first, last = indptr[start + i], indptr[start + i + 1]
+        for a in range(first, last):
+            c = h[i] * to_double(data[a])
+            j = indices[a]
+            for e in range(first, last):
+                if indices[e] >= j:
+                    out[j, indices[e]] += c * to_double(data[e])

