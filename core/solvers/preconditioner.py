@@ -17,6 +17,8 @@ from ..passes import is_sparse, predict_raw
 
 # Rows of the sample for each column. The error of the estimate falls with the square root.
 ROWS_PER_COLUMN = 20
+# The Gram matrix that all classes share says less of each Hessian: fewer rows will do.
+GRAM_ROWS_PER_COLUMN = 4
 # Where the sample would be more than a third of the rows, all rows are taken.
 WHOLE_BELOW = 3
 # The joint Hessian of all classes is (columns * classes) squared; beyond this, or where forming it
@@ -70,9 +72,9 @@ class SampledHessian:
             hessian = hessian + FIRST_SHARE * self.first
         return hessian_solver(objective, hessian)
 
-    def _sample_rows(self) -> int:
+    def _sample_rows(self, per_column: int = ROWS_PER_COLUMN) -> int:
         n_samples = self.objective.n_samples
-        n_rows = max(500, ROWS_PER_COLUMN * self.objective.n_rows_of_theta)
+        n_rows = max(500, per_column * self.objective.n_rows_of_theta)
         return n_samples if n_samples <= WHOLE_BELOW * n_rows else n_rows
 
     def _joint_pays(self) -> bool:
@@ -80,8 +82,8 @@ class SampledHessian:
         one_pass = self.objective.n_samples * size
         return size <= MAX_JOINT and self._sample_rows() * size**2 <= JOINT_PASSES * one_pass
 
-    def _sample(self) -> LinearObjective:
-        sample = self.objective.sample(self._sample_rows(), self.seed)
+    def _sample(self, per_column: int = ROWS_PER_COLUMN) -> LinearObjective:
+        sample = self.objective.sample(self._sample_rows(per_column), self.seed)
         self.objective.rows_read += sample.n_samples
         self.seed += 1
         return sample
@@ -142,7 +144,7 @@ class SampledHessian:
         """
         objective, xp = self.objective, self.objective.backend.xp
         if self.gram is None or self.gram_sample is None:
-            self.gram_sample = self._sample()
+            self.gram_sample = self._sample(GRAM_ROWS_PER_COLUMN)
             squared = replace(
                 self.gram_sample, y=xp.zeros_like(self.gram_sample.X[:, 0], dtype=theta.dtype)
                 if not is_sparse(objective.X) else np.zeros(self.gram_sample.n_samples),
@@ -167,10 +169,19 @@ class SampledHessian:
                 hessian = CURVATURE_STEP**step * gram + ridge
                 solvers[step] = _ridged(objective, hessian, objective.fit_intercept)
 
+        groups = [[k for k, own in enumerate(steps) if own == step] for step in solvers]
+        order = [k for group in groups for k in group]
+        back = [order.index(k) for k in range(len(order))]
+
         def solve(flat: Array) -> Array:
+            # One solve for all classes of a factor: it is read from memory once.
             matrix = objective.as_matrix(flat)
-            columns = [solvers[step](matrix[:, k]) for k, step in enumerate(steps)]
-            return xp.reshape(xp.stack(columns, axis=1), flat.shape)
+            parts = []
+            for step, group in zip(solvers, groups, strict=True):
+                columns = xp.stack([matrix[:, k] for k in group], axis=1)
+                parts.append(solvers[step](columns))
+            solved = xp.concat(parts, axis=1)
+            return xp.reshape(xp.stack([solved[:, k] for k in back], axis=1), flat.shape)
 
         return solve
 
