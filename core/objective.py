@@ -207,9 +207,9 @@ class LinearObjective:
         hessian = self._pull_back_hessian(gram) / self.weight_sum
         penalized = self.n_features * self.n_outputs
         index = xp.arange(self.size, device=device(hessian))
-        diagonal = xp.where(index < penalized, self.l2_reg_strength, 0.0)
+        diagonal = self.l2_reg_strength * xp.astype(index < penalized, hessian.dtype)
         eye = xp.eye(self.size, dtype=hessian.dtype, device=device(hessian))
-        return value, gradient, hessian + eye * xp.astype(diagonal, hessian.dtype)[None, :]
+        return value, gradient, hessian + eye * diagonal[None, :]
 
     def _pull_back_hessian(self, gram: Array) -> Array:
         # T' H T, T the map of `_direction`; rows of H are shifted, scaled and cut like gradients.

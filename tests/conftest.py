@@ -52,6 +52,7 @@ def _strict() -> Backend:
         from_numpy=xp.asarray,
         to_numpy=np.asarray,
         compute_dtype=lambda dtype: xp.float64,
+        cholesky=None,
         # Small, so that even the small tables of the tests take several blocks.
         block_bytes=1,
     )

@@ -116,7 +116,7 @@ class HuberObjective:
         full = xp.concat([top, xp.concat([edge.T, corner], axis=1)], axis=0)
         full = 2.0 / sigma * full / self.weight_sum
         index = xp.arange(d + 2, device=device(full))
-        diagonal = xp.where(index < d, 2.0 * self.alpha / self.weight_sum, 0.0)
+        diagonal = 2.0 * self.alpha / self.weight_sum * xp.astype(index < d, full.dtype)
         full = full + xp.eye(d + 2, dtype=full.dtype, device=device(full)) * diagonal[None, :]
         if not self.fit_intercept:
             free = xp.astype(index != d, full.dtype)

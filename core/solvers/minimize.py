@@ -35,6 +35,15 @@ def _rounding(objective: LinearObjective, value: float) -> float:
     return ROUNDING * eps * max(abs(value), 1e-30)
 
 
+# A step whose predicted gain is below this share of the precision of the cost (a gradient of about
+# 1e-12) only moves rounding around: without this, a tolerance of 0 would run to max_iter.
+NO_GAIN = 1e-8
+
+
+def _no_gain(objective: LinearObjective, value: float, slope: float) -> bool:
+    return abs(slope) <= NO_GAIN * _rounding(objective, value) / ROUNDING
+
+
 def minimize_lbfgs(
     objective: LinearObjective,
     theta: Array,
@@ -68,7 +77,10 @@ def minimize_lbfgs(
             return done(OUT_OF_ITERATIONS)
         if iteration in REFRESH_AFTER:
             apply_initial = sampled.inverse_at(state.theta)
-        found = _step(objective, state, lbfgs.direction(xp, state, apply_initial))
+        along = lbfgs.direction(xp, state, apply_initial)
+        if _no_gain(objective, state.value, dot(xp, state.gradient, along)):
+            return done(AT_PRECISION)
+        found = _step(objective, state, along)
         if found is None and state.pairs:
             # The pairs may be spoilt by rounding: once more from the sampled Hessian alone.
             state = state._replace(pairs=())
@@ -138,6 +150,8 @@ def minimize_newton(
             # Curvature is zero where the gradient is not (Huber, squared hinge): descend.
             along = -gradient / max(max_abs(xp, xp.linalg.diagonal(hessian)), 1e-8)
             slope = dot(xp, gradient, along)
+        if _no_gain(objective, value, slope):
+            return done(AT_PRECISION)
 
         def evaluate(
             step: float, start: Array = theta, along: Array = along

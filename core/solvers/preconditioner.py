@@ -155,10 +155,9 @@ class SampledHessian:
             self.gram = gram + self._gram_missing(gram)
         gram = self.gram
         index = xp.arange(gram.shape[0], device=device(gram))
-        penalized = index < objective.n_features
-        penalty = xp.where(penalized, objective.l2_reg_strength, 0.0)
+        penalized = xp.astype(index < objective.n_features, gram.dtype)
         eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=device(gram))
-        ridge = eye * xp.astype(penalty, gram.dtype)[None, :]
+        ridge = eye * (objective.l2_reg_strength * penalized)[None, :]
         solvers: dict[int, Solver] = {}
         steps = []
         for curvature in _mean_curvature(self.gram_sample, theta):
