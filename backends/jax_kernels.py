@@ -116,10 +116,10 @@ def _loss_and_gradient(
     return jnp.sum(value).astype(dtype), _column(gradient).astype(dtype)
 
 
-@partial(jax.jit, static_argnames=("loss", "rows"))
+@partial(jax.jit, static_argnames=("loss", "rows", "captured"))
 def _loss_gradient(
     X: Array, y: Array, sample_weight: Array | None, W: Array, b: Array, parameters: Any,
-    *, loss: Any, rows: int,
+    *, loss: Any, rows: int, captured: tuple[float, ...],
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     def part(X: Array, y: Array, weight: Array | None) -> Any:
         X = X.astype(W.dtype)
@@ -131,10 +131,11 @@ def _loss_gradient(
     return sums
 
 
-@partial(jax.jit, static_argnames=("loss", "rows"))
+@partial(jax.jit, static_argnames=("loss", "rows", "captured"))
 def _curvature_product(
     X: Array, y: Array, sample_weight: Array | None, W: Array, b: Array, parameters: Any,
     direction_W: Array, direction_b: Array, *, loss: Any, rows: int,
+    captured: tuple[float, ...],
 ) -> tuple[Array, Array]:  # fmt: skip
     def part(X: Array, y: Array, weight: Array | None) -> Any:
         X = X.astype(W.dtype)
@@ -151,10 +152,10 @@ def _curvature_product(
     return products
 
 
-@partial(jax.jit, static_argnames=("loss", "rows"))
+@partial(jax.jit, static_argnames=("loss", "rows", "captured"))
 def _weighted_gram(
     X: Array, y: Array, sample_weight: Array | None, W: Array, b: Array, parameters: Any,
-    *, loss: Any, rows: int,
+    *, loss: Any, rows: int, captured: tuple[float, ...],
 ) -> tuple[tuple[Array, Array, Array], Array]:  # fmt: skip
     def part(X: Array, y: Array, weight: Array | None) -> Any:
         X = X.astype(W.dtype)
@@ -234,6 +235,7 @@ def loss_gradient(
     sums: tuple[Array, Array, Array] = _loss_gradient(
         X, y, sample_weight, W, b, loss.parameters,
         loss=_without_parameters(loss), rows=_block_rows(X, W),
+        captured=loss.captured_numbers(),
     )  # fmt: skip
     return sums
 
@@ -247,6 +249,7 @@ def curvature_product(
     products: tuple[Array, Array] = _curvature_product(
         X, y, sample_weight, W, b, loss.parameters, direction_W, direction_b,
         loss=_without_parameters(loss), rows=_block_rows(X, W),
+        captured=loss.captured_numbers(),
     )  # fmt: skip
     return products
 
@@ -259,6 +262,7 @@ def weighted_gram(
     result: tuple[tuple[Array, Array, Array], Array] = _weighted_gram(
         X, y, sample_weight, W, b, loss.parameters,
         loss=_without_parameters(loss), rows=_block_rows(X, W),
+        captured=loss.captured_numbers(),
     )  # fmt: skip
     return result
 

@@ -14,22 +14,23 @@ from typing import Any
 import numpy as np
 
 from .errors import NotUsable
+from .numba_layout import (
+    as_vector,
+    as_writeable,
+    is_readable,
+    kind_of,
+    layout_of,
+    rows_for,
+    rows_of_a_chunk,
+    run_pass,
+    threads_for,
+)
 from .numpy_backend import make as make_numpy
 from .record import Array, Backend, FusedKernel
-
-# Numbers of X in one chunk of rows. A chunk is what a thread takes at a time, and the unit in
-# which sums are added: fixed, so that results do not depend on the number of threads.
-CHUNK_NUMBERS = 1 << 19
-# Rows of a chunk are a multiple of this, so that all blocks but the last are full.
-CHUNK_MULTIPLE = 1024
-# A pass over fewer numbers than this is over before a second thread has woken up (20 us).
-NUMBERS_PER_THREAD = 1 << 16
 
 # The Gram matrices of all chunks are held at once; beyond this many columns BLAS is faster anyway.
 GRAM_CHUNKS = 16
 GRAM_COLUMNS = 100
-
-_X_KINDS = "fiub"
 
 
 def devices() -> tuple[str, ...]:
@@ -39,128 +40,23 @@ def devices() -> tuple[str, ...]:
     return (f"cpu ({n_threads()} threads)",)
 
 
-def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The same memory as an array that Numba does not type as read-only: one kernel serves both.
-
-    The kernels never write to their inputs.
-    """
-    if array.flags.writeable:
-        return array
-
-    class Holder:
-        __array_interface__ = {  # noqa: RUF012 - the protocol's name and form
-            **array.__array_interface__,
-            "data": (array.__array_interface__["data"][0], False),
-        }
-        owner = array
-
-    return np.asarray(Holder())
-
-
-def _is_csr(X: Any) -> bool:
-    return getattr(X, "format", None) == "csr"
-
-
-def _layout(X: Any) -> str:
-    if _is_csr(X):
-        return "csr"
-    return "c" if X.flags.c_contiguous else "f"
-
-
-def _kind(X: Any, layout: str) -> str:
-    """The types that a kernel for X is compiled for, in words."""
-    if layout == "csr":
-        return f"{X.dtype}, csr of {X.indices.dtype} and {X.indptr.dtype}"
-    return f"{X.dtype}, {layout}"
-
-
-def _rows(X: Any, layout: str) -> Any:
-    """X as the products of its layout take it."""
-    if layout == "csr":
-        return _plain(X.data), _plain(X.indices), _plain(X.indptr)
-    rows = _plain(X if layout == "c" else X.T)
-    if rows.dtype == np.float16:
-        from .numba_kernels.scalar import HALF
-
-        rows = rows.view(HALF)
-    return rows
-
-
-def _vector(array: Array | None) -> np.ndarray[Any, Any]:
-    """y or weights as a contiguous float64 vector; no weights are an empty one."""
-    if array is None:
-        return np.empty(0)
-    return _plain(np.ascontiguousarray(array, dtype=np.float64))
-
-
-def _chunk_rows(n_samples: int, n_features: int) -> int:
-    rows = max(1, CHUNK_NUMBERS // max(1, n_features))
-    return -(-rows // CHUNK_MULTIPLE) * CHUNK_MULTIPLE
-
-
-def _readable(X: Any) -> bool:
-    """Whether the products can read X where it lies."""
-    if _is_csr(X):
-        dtypes = (X.data.dtype, X.indices.dtype, X.indptr.dtype)
-        if X.data.dtype == np.float16:
-            return False
-        return X.data.dtype.kind in _X_KINDS and all(t.isnative and t.itemsize <= 8 for t in dtypes)
-    return (
-        isinstance(X, np.ndarray)
-        and X.ndim == 2
-        and X.shape[1] > 0
-        and (X.flags.c_contiguous or X.flags.f_contiguous)
-        and X.flags.aligned
-        and X.dtype.kind in _X_KINDS
-        and X.dtype.isnative
-        and X.dtype.itemsize <= 8
-    )
-
-
 def _accepts(
     X: Any, y: Any, sample_weight: Any, W: Any, b: Any, loss: Any, *direction: Any
 ) -> bool:
-    if W.dtype != np.float64 or X.shape[0] == 0 or y.ndim != 1 or not _readable(X):
+    if W.dtype != np.float64 or X.shape[0] == 0 or y.ndim != 1 or not is_readable(X):
         return False
-    return bool(loss.name == "half_multinomial" if loss.is_multiclass else W.shape[1] == 1)
+    return bool(loss.fused_as == "half_multinomial" if loss.is_multiclass else W.shape[1] == 1)
 
 
 def _accepts_prediction(X: Any, W: Any, b: Any) -> bool:
-    return W.dtype == np.float64 and W.shape[1] == 1 and X.shape[0] > 0 and _readable(X)
-
-
-def _run(
-    kernel: Any,
-    what: str,
-    X: Any,
-    n_sums: int,
-    *arguments: Any,
-    numbers_per_row: int = 1,
-    most_chunks: int | None = None,
-) -> np.ndarray[Any, Any]:
-    """Run a pass on threads and add up the sums of its chunks, in their order."""
-    from .numba_kernels.compile import prepare
-    from .numba_kernels.threads import run_on_threads
-
-    n_samples, n_features = X.shape
-    chunk_rows = _chunk_rows(n_samples, n_features * numbers_per_row)
-    if most_chunks is not None:
-        chunk_rows = max(chunk_rows, -(-n_samples // most_chunks))
-    sums = np.empty((-(-n_samples // chunk_rows), n_sums))
-    counter = np.zeros(1, dtype=np.int64)
-    call = (*arguments, chunk_rows, counter, sums)
-    prepare(kernel, what, *call)
-    numbers = X.nnz if _is_csr(X) else n_samples * n_features
-    numbers *= numbers_per_row
-    run_on_threads(lambda: kernel(*call), min(sums.shape[0], numbers // NUMBERS_PER_THREAD + 1))
-    total: np.ndarray[Any, Any] = sums.sum(axis=0)
-    return total
+    return W.dtype == np.float64 and W.shape[1] == 1 and X.shape[0] > 0 and is_readable(X)
 
 
 def _pointwise_module(loss: Any, layout: str) -> Any:
     from .numba_kernels.compile import pointwise_passes
 
-    return pointwise_passes(loss.name, (loss.value, loss.gradient, loss.curvature), layout)
+    formulas = (loss.value, loss.gradient, loss.curvature)
+    return pointwise_passes(loss.name, formulas, layout, loss.captured_numbers())
 
 
 def _multinomial_module(layout: str) -> Any:
@@ -182,24 +78,24 @@ def loss_gradient(
     X: Any, y: Array, sample_weight: Array | None, W: Array, b: Array, loss: Any
 ) -> tuple[Any, Array, Array]:
     """Fused `core.passes.loss_gradient`."""
-    layout = _layout(X)
-    rows, weight = _rows(X, layout), _vector(sample_weight)
+    layout = layout_of(X)
+    rows, weight = rows_for(X, layout), as_vector(sample_weight)
     n_sums = W.size + W.shape[1] + 1
-    what = f"loss_gradient[{loss.name}, {_kind(X, layout)}]"
+    what = f"loss_gradient[{loss.name}, {kind_of(X, layout)}]"
     arguments: tuple[Any, ...]
     if loss.is_multiclass:
         labels = np.ascontiguousarray(y, dtype=np.int64)
         kernel = _multinomial_module(layout).loss_gradient
-        arguments = (rows, _plain(labels), weight, _class_major(W), _vector(b))
+        arguments = (rows, as_writeable(labels), weight, _class_major(W), as_vector(b))
     else:
         kernel = _pointwise_module(loss, layout).loss_gradient
         parameters = tuple(float(p) for p in loss.parameters)
-        arguments = (rows, _vector(y), weight, _vector(W[:, 0]), float(b[0]), parameters)
-    return _split(_run(kernel, what, X, n_sums, *arguments), W)
+        arguments = (rows, as_vector(y), weight, as_vector(W[:, 0]), float(b[0]), parameters)
+    return _split(run_pass(kernel, what, X, n_sums, *arguments), W)
 
 
 def _class_major(W: Array) -> np.ndarray[Any, Any]:
-    return _plain(np.ascontiguousarray(W.T))
+    return as_writeable(np.ascontiguousarray(W.T))
 
 
 def curvature_product(
@@ -213,24 +109,24 @@ def curvature_product(
     direction_b: Array,
 ) -> tuple[Array, Array]:
     """Fused `core.passes.curvature_product`."""
-    layout = _layout(X)
-    rows, weight = _rows(X, layout), _vector(sample_weight)
+    layout = layout_of(X)
+    rows, weight = rows_for(X, layout), as_vector(sample_weight)
     n_sums = W.size + W.shape[1] + 1
-    what = f"curvature_product[{loss.name}, {_kind(X, layout)}]"
+    what = f"curvature_product[{loss.name}, {kind_of(X, layout)}]"
     arguments: tuple[Any, ...]
     if loss.is_multiclass:
         kernel = _multinomial_module(layout).curvature_product
         arguments = (
-            rows, _plain(np.ascontiguousarray(y, dtype=np.int64)), weight,
-            _class_major(W), _vector(b), _class_major(direction_W), _vector(direction_b),
+            rows, as_writeable(np.ascontiguousarray(y, dtype=np.int64)), weight,
+            _class_major(W), as_vector(b), _class_major(direction_W), as_vector(direction_b),
         )  # fmt: skip
     else:
         kernel = _pointwise_module(loss, layout).curvature_product
         arguments = (
-            rows, _vector(y), weight, _vector(W[:, 0]), float(b[0]), _vector(direction_W[:, 0]),
-            float(direction_b[0]), tuple(float(p) for p in loss.parameters),
+            rows, as_vector(y), weight, as_vector(W[:, 0]), float(b[0]),
+            as_vector(direction_W[:, 0]), float(direction_b[0]), tuple(float(p) for p in loss.parameters),
         )  # fmt: skip
-    _, product_W, product_b = _split(_run(kernel, what, X, n_sums, *arguments), W)
+    _, product_W, product_b = _split(run_pass(kernel, what, X, n_sums, *arguments), W)
     return product_W, product_b
 
 
@@ -238,12 +134,12 @@ def weighted_gram(
     X: Any, y: Array, sample_weight: Array | None, W: Array, b: Array, loss: Any
 ) -> tuple[tuple[Any, Array, Array], Array]:
     """Fused `core.passes.weighted_gram`, pointwise losses."""
-    layout, d = _layout(X), X.shape[1]
+    layout, d = layout_of(X), X.shape[1]
     kernel = _pointwise_module(loss, layout).weighted_gram
-    what = f"weighted_gram[{loss.name}, {_kind(X, layout)}]"
-    sums = _run(
-        kernel, what, X, d * d + 2 * d + 3, _rows(X, layout), _vector(y), _vector(sample_weight),
-        _vector(W[:, 0]), float(b[0]), tuple(float(p) for p in loss.parameters),
+    what = f"weighted_gram[{loss.name}, {kind_of(X, layout)}]"
+    sums = run_pass(
+        kernel, what, X, d * d + 2 * d + 3, rows_for(X, layout), as_vector(y),
+        as_vector(sample_weight), as_vector(W[:, 0]), float(b[0]), tuple(float(p) for p in loss.parameters),
         numbers_per_row=max(1, d // 8), most_chunks=GRAM_CHUNKS,
     )  # fmt: skip
     upper = np.triu(sums[: d * d].reshape(d, d))
@@ -268,17 +164,17 @@ def column_sums(X: Any, sample_weight: Array | None, origin: Array) -> tuple[Arr
     """Fused `core.columns.generic_column_sums`."""
     from .numba_kernels.compile import plain_passes
 
-    layout = _layout(X)
+    layout = layout_of(X)
     kernel = plain_passes("column_passes", layout).column_sums
-    weight = _vector(sample_weight)
-    what = f"column_sums[{_kind(X, layout)}]"
+    weight = as_vector(sample_weight)
+    what = f"column_sums[{kind_of(X, layout)}]"
     n, d = X.shape
-    sums = _run(kernel, what, X, 2 * d, _rows(X, layout), weight, _vector(origin), n)
+    sums = run_pass(kernel, what, X, 2 * d, rows_for(X, layout), weight, as_vector(origin), n)
     return sums[:d], sums[d:], float(n) if sample_weight is None else float(weight.sum())
 
 
 def _accepts_columns(X: Any, sample_weight: Any, origin: Any) -> bool:
-    return origin.dtype == np.float64 and X.shape[0] > 0 and _readable(X)
+    return origin.dtype == np.float64 and X.shape[0] > 0 and is_readable(X)
 
 
 def predict_raw(X: Any, W: Array, b: Array) -> Array:
@@ -286,16 +182,23 @@ def predict_raw(X: Any, W: Array, b: Array) -> Array:
     from .numba_kernels.compile import plain_passes, prepare
     from .numba_kernels.threads import run_on_threads
 
-    layout = _layout(X)
+    layout = layout_of(X)
     kernel = plain_passes("predict", layout).predict_raw
     out = np.empty(X.shape[0])
-    chunk_rows = _chunk_rows(*X.shape)
+    chunk_rows = rows_of_a_chunk(*X.shape)
     n_chunks = -(-X.shape[0] // chunk_rows)
     counter = np.zeros(1, dtype=np.int64)
-    call = (_rows(X, layout), _vector(W[:, 0]), float(b[0]), chunk_rows, counter, n_chunks, out)
-    prepare(kernel, f"predict_raw[{_kind(X, layout)}]", *call)
-    numbers = X.nnz if layout == "csr" else X.shape[0] * X.shape[1]
-    run_on_threads(lambda: kernel(*call), min(n_chunks, numbers // NUMBERS_PER_THREAD + 1))
+    call = (
+        rows_for(X, layout),
+        as_vector(W[:, 0]),
+        float(b[0]),
+        chunk_rows,
+        counter,
+        n_chunks,
+        out,
+    )
+    prepare(kernel, f"predict_raw[{kind_of(X, layout)}]", *call)
+    run_on_threads(lambda: kernel(*call), min(n_chunks, threads_for(X)))
     return out[:, None]
 
 

@@ -58,7 +58,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         fail("interrupted; nothing was written", EXIT_INTERRUPTED)
-    except (ValueError, ImportError, OSError, MemoryError, TypeError) as error:
+    except (ValueError, ImportError, OSError, MemoryError) as error:
         if os.environ.get("XPFIT_TRACEBACK"):
             raise
         fail(" ".join(str(error).split()) or type(error).__name__, EXIT_FAILED)

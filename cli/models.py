@@ -58,7 +58,7 @@ MODELS = {
     "logistic": Model(
         "LogisticRegression", "classification", frozenset({"C", "class_weight", "max_iter", "tol"})
     ),
-    "linear": Model("LinearRegression", "regression", frozenset({"max_iter", "tol"})),
+    "linear": Model("LinearRegression", "regression", frozenset({"tol"})),
     "ridge": Model("Ridge", "regression", frozenset({"alpha", "max_iter", "tol"})),
     "poisson": Model("PoissonRegressor", "regression", frozenset({"alpha", "max_iter", "tol"})),
     "huber": Model("HuberRegressor", "regression", frozenset({"alpha", "max_iter", "tol"})),

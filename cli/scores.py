@@ -56,6 +56,9 @@ def classification_scores(
     loss = metrics.log_loss(codes, probability, labels=labels)
     if len(classes) > 2:
         macro = metrics.f1_score(codes, predicted, labels=labels, average="macro", zero_division=0)
+        if len(np.unique(codes)) == len(classes):
+            # The mean over classes of each against the rest.
+            scores["roc_auc"] = metrics.roc_auc_score(codes, probability, multi_class="ovr")
         return _floats({**scores, "macro_f1": macro, "log_loss": loss})
     positive = probability[:, 1]
     if len(np.unique(codes)) == 2:

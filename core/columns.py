@@ -44,8 +44,10 @@ def column_moments(
     offset = sums / total
     mean = origin + offset
     variance = squares / total - offset * offset
-    eps = float(xp.finfo(dtype).eps)
-    varies = variance > 10.0 * eps * (mean * mean + squares / total)
+    # Rounding of the sums is relative to the mean square about the origin; a stored value itself is
+    # good to eps times its size.
+    eps = 10.0 * float(xp.finfo(dtype).eps)
+    varies = variance > eps * (squares / total) + (eps * mean) ** 2
     return mean, xp.where(varies, variance, 0.0)
 
 

@@ -14,6 +14,7 @@ from ..backends import Array, Backend
 from .columns import column_moments, describe_nonfinite, standard_scale
 from .losses import HALF_SQUARED_ERROR, Loss
 from .objective import LinearObjective
+from .passes import is_sparse
 from .solvers import Callback, SolverResult, minimize_lbfgs, minimize_newton
 from .solvers.least_squares import solve_least_squares
 
@@ -49,7 +50,13 @@ class LinearFit:
 
 
 def choose_solver(
-    solver: str, loss: Loss, n_samples: int, n_features: int, n_outputs: int = 1
+    solver: str,
+    loss: Loss,
+    n_samples: int,
+    n_features: int,
+    n_outputs: int = 1,
+    *,
+    sparse: bool = False,
 ) -> str:
     """The solver that `auto` stands for; a solver that the loss does not allow is an error.
 
@@ -69,7 +76,9 @@ def choose_solver(
         )
         raise ValueError(message)
     if solver == "auto":
-        if squared and min(n_samples, n_features) <= EXACT_COLUMNS:
+        # Rows of a sparse X make no smaller Gram matrix: that of the columns is needed.
+        order = n_features if sparse else min(n_samples, n_features)
+        if squared and order <= EXACT_COLUMNS:
             return "exact"
         most = NEWTON_PRODUCTS_MULTICLASS if loss.is_multiclass else NEWTON_PRODUCTS
         small = n_samples * (n_features * n_outputs) ** 2 <= most
@@ -131,7 +140,9 @@ def fit_linear_model(
     [2.0, 1.0]
     """
     n_samples, n_features = X.shape
-    chosen = choose_solver(solver, loss, n_samples, n_features, n_outputs)
+    chosen = choose_solver(solver, loss, n_samples, n_features, n_outputs, sparse=is_sparse(X))
+    if loss.is_multiclass:
+        _check_labels(y, n_outputs, backend, who)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         objective = _objective(
             X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
@@ -150,6 +161,18 @@ def fit_linear_model(
         np.asarray(backend.to_numpy(b), dtype=np.float64),
         result,
     )
+
+
+def _check_labels(y: Array, n_outputs: int, backend: Backend, who: str) -> None:
+    # Fused kernels use the labels as indices.
+    xp = backend.xp
+    low, high = int(xp.min(y)), int(xp.max(y))
+    if low < 0 or high >= n_outputs:
+        message = (
+            f"labels given to {who} lie in {low} ... {high}; with n_outputs={n_outputs} they must "
+            f"lie in 0 ... {n_outputs - 1}. Encode them first, for example by np.unique."
+        )
+        raise ValueError(message)
 
 
 def _objective(

@@ -54,18 +54,22 @@ def fit_huber(
         X, y, loss=HALF_SQUARED_ERROR, backend=backend, sample_weight=sample_weight,
         fit_intercept=fit_intercept, who=who, feature_names=feature_names,
     )  # fmt: skip
-    residual = _residual(X, y, weight, least_squares, backend)
+    residual, kept = _residual(X, y, weight, least_squares, backend)
     spread = float(xp.max(xp.abs(y))) or 1.0
-    if residual.size == 0 or float(residual.max()) <= EXACT_SHARE * spread:
+    exact = residual.size == 0 or float(residual.max()) <= EXACT_SHARE * spread
+    if exact and _penalty_cannot_move(X, weight, kept, least_squares, alpha, epsilon, backend):
         # The cost falls as sigma goes to zero, towards the exact fit of least norm.
         return replace(least_squares, scale=10.0 * float(np.finfo(np.float64).eps) * spread)
     W_start = least_squares.W if W_start is None else W_start
     b_start = least_squares.b if b_start is None else b_start
     if scale_start is None:
         # 0.6745 is the median absolute value of a standard normal variable.
-        scale_start = (float(np.median(residual)) or float(residual.mean())) / 0.6745
+        scale_start = max(float(np.median(residual)) / 0.6745, 1e-3 * spread if exact else 0.0)
+        scale_start = scale_start or float(residual.mean())
     theta = np.concatenate([np.ravel(W_start), np.ravel(b_start), [scale_start]]).astype(host)
-    objective = HuberObjective(X, y, weight, backend, epsilon, alpha, fit_intercept)
+    # The least-squares fit and its residuals have read X too.
+    read = (least_squares.result.n_passes + 1) * X.shape[0]
+    objective = HuberObjective(X, y, weight, backend, epsilon, alpha, fit_intercept, read)
     objective.on_overflow = partial(raise_nonfinite, X, backend, who, feature_names)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         result = minimize_huber(
@@ -78,10 +82,36 @@ def fit_huber(
 
 def _residual(
     X: Any, y: Array, weight: Array, fit: LinearFit, backend: Backend
-) -> np.ndarray[Any, Any]:
-    """Absolute residuals of the samples that have weight, on the host."""
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Absolute residuals of the samples that have weight, on the host, and which samples."""
     host = np.float32 if backend.xp.finfo(y.dtype).bits == 32 else np.float64
     W, b = backend.from_numpy(fit.W.astype(host)), backend.from_numpy(fit.b.astype(host))
     size = backend.xp.abs(y - predict_raw(X, W, b, backend=backend)[:, 0])
     kept = np.asarray(backend.to_numpy(weight)) > 0.0
-    return np.asarray(backend.to_numpy(size))[kept]
+    return np.asarray(backend.to_numpy(size))[kept], kept
+
+
+def _penalty_cannot_move(
+    X: Any,
+    weight: Array,
+    kept: np.ndarray[Any, Any],
+    fit: LinearFit,
+    alpha: float,
+    epsilon: float,
+    backend: Backend,
+) -> bool:
+    """Whether an exact fit stays the minimum as sigma goes to zero.
+
+    The loss is then 2 epsilon sum_i w_i abs(r_i): its subgradient must hold that of the penalty,
+    alpha W = epsilon sum_i w_i u_i x_i with abs(u_i) <= 1 (and sum_i w_i u_i = 0).
+    """
+    if alpha == 0.0 or not np.any(fit.W):
+        return True
+    rows = X.toarray() if hasattr(X, "toarray") else np.asarray(backend.to_numpy(X))
+    rows = rows[kept].astype(np.float64)
+    weights = np.asarray(backend.to_numpy(weight), dtype=np.float64)[kept]
+    equations = np.hstack([rows, np.ones((rows.shape[0], 1))]).T * weights
+    wanted = np.append(alpha * fit.W[:, 0] / epsilon, 0.0)
+    u = np.linalg.lstsq(equations, wanted, rcond=None)[0]
+    fits = np.allclose(equations @ u, wanted, atol=1e-8 * float(np.abs(wanted).max()))
+    return bool(fits and np.abs(u).max() <= 1.0)

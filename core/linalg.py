@@ -48,8 +48,7 @@ def positive_solver(backend: Backend, matrix: Array) -> Solver:
     threshold = RANK_TOLERANCE * n * float(xp.finfo(matrix.dtype).eps)
     solve = _cholesky_solver(backend, scaled, threshold)
     if solve is None:
-        # Least norm in the coefficients themselves: no scaling here.
-        return _eigen_solver(xp, matrix, threshold)
+        return _least_norm_solver(xp, scaled, scale, threshold)
 
     def rescaled(r: Array) -> Array:
         column = scale if r.ndim == 1 else scale[:, None]
@@ -80,15 +79,21 @@ def _cholesky(xp: Namespace, matrix: Array) -> tuple[Solver, float] | None:
     return (lambda r: inverse.T @ (inverse @ r)), smallest
 
 
-def _eigen_solver(xp: Namespace, matrix: Array, threshold: float) -> Solver:
-    values, vectors = xp.linalg.eigh(matrix)
+def _least_norm_solver(xp: Namespace, scaled: Array, scale: Array, threshold: float) -> Solver:
+    # The rank is found on the scaled matrix, or columns in small units would pass for zero. The
+    # least norm is that of the coefficients themselves: what a solution has in the null space of
+    # the unscaled matrix is taken out of it.
+    values, vectors = xp.linalg.eigh(scaled)
     largest = float(xp.max(xp.abs(values)))
     kept = values > max(threshold * largest, 0.0)
     inverse = xp.where(kept, 1.0 / xp.where(kept, values, 1.0), 0.0)
+    n_null = int(xp.sum(xp.astype(~kept, xp.int64)))  # eigenvalues ascend
+    null = xp.linalg.qr(scale[:, None] * vectors[:, :n_null])[0] if n_null else None
 
     def solve(r: Array) -> Array:
-        column = inverse if r.ndim == 1 else inverse[:, None]
-        return vectors @ (column * (vectors.T @ r))
+        column, units = (inverse, scale) if r.ndim == 1 else (inverse[:, None], scale[:, None])
+        x = units * (vectors @ (column * (vectors.T @ (units * r))))
+        return x if null is None else x - null @ (null.T @ x)
 
     return solve
 

@@ -69,6 +69,17 @@ class PointwiseLoss:
 
     is_multiclass: ClassVar[Literal[False]] = False
 
+    def captured_numbers(self) -> tuple[float, ...]:
+        """The numbers that the formulas take from around them, as they are now.
+
+        A compiled kernel has them built in; they are part of what it is known by.
+        """
+        return tuple(
+            number
+            for formula in (self.value, self.gradient, self.curvature)
+            for number in _numbers_around(formula)
+        )
+
 
 @dataclass(frozen=True)
 class MulticlassLoss:
@@ -88,6 +99,8 @@ class MulticlassLoss:
         Diagonal of that Hessian, (n_samples, n_classes).
     inverse_link : callable
         Probabilities, (n_samples, n_classes).
+    fused_as : str or None
+        Name under which a backend may have a kernel for exactly this loss.
     """
 
     name: str
@@ -97,8 +110,24 @@ class MulticlassLoss:
     curvature: Formula
     inverse_link: Formula
     parameters: tuple[float, ...] = ()
+    fused_as: str | None = None
 
     is_multiclass: ClassVar[Literal[True]] = True
+
+    def captured_numbers(self) -> tuple[float, ...]:
+        """As that of PointwiseLoss; none here."""
+        return ()
+
+
+def _numbers_around(formula: Formula) -> list[float]:
+    code = getattr(formula, "__code__", None)
+    if code is None:
+        return []
+    cells = [
+        cell.cell_contents for cell in formula.__closure__ or () if cell.cell_contents is not None
+    ]
+    around = [formula.__globals__.get(name) for name in code.co_names] + cells
+    return [value for value in around if isinstance(value, int | float)]
 
 
 Loss = PointwiseLoss | MulticlassLoss

@@ -231,6 +231,7 @@ HALF_MULTINOMIAL = MulticlassLoss(
     half_multinomial_curvature_product,
     half_multinomial_curvature,
     softmax,
+    fused_as="half_multinomial",
 )
 
 

@@ -203,7 +203,7 @@ class LinearObjective:
         )  # fmt: skip
         gradient = self._pull_back(sums.grad_W, sums.grad_b) + self._penalty_gradient(theta)
         value = float(sums.loss) / self.weight_sum + self.penalty(theta)
-        self._checked(value, gradient)
+        self._checked(value + float(xp.sum(xp.linalg.diagonal(gram))), gradient)
         hessian = self._pull_back_hessian(gram) / self.weight_sum
         penalized = self.n_features * self.n_outputs
         index = xp.arange(self.size, device=device(hessian))
@@ -233,16 +233,24 @@ class LinearObjective:
         is by NumPy's generator on the host, so every backend takes the same rows.
         """
         if n_rows >= self.n_samples:
-            return replace(self, rows_read=0)
-        rng = np.random.default_rng(seed)
-        if not self.loss.is_multiclass:
-            drawn = np.sort(rng.choice(self.n_samples, n_rows, replace=False, shuffle=False))
+            return replace(self, rows_read=0, on_overflow=None)
+        rng, candidates = np.random.default_rng(seed), None
+        if self.sample_weight is not None:
+            # Rows without weight say nothing, and a sample of nothing else has no mean.
+            candidates = np.flatnonzero(self.backend.to_numpy(self.sample_weight) > 0)
+        n_candidates = self.n_samples if candidates is None else candidates.shape[0]
+        if not self.loss.is_multiclass or n_candidates <= n_rows:
+            n_rows = min(n_rows, n_candidates)
+            drawn = rng.choice(n_candidates, n_rows, replace=False, shuffle=False)
+            drawn = np.sort(drawn if candidates is None else candidates[drawn])
             return self._at_rows(drawn, None)
         labels = self.backend.to_numpy(self.y)
+        labels = labels if candidates is None else labels[candidates]
         counts = np.bincount(labels, minlength=self.n_outputs)
-        chance = 0.5 / self.n_samples + 0.5 / (np.count_nonzero(counts) * counts[labels])
-        drawn = np.sort(rng.choice(self.n_samples, n_rows, p=chance))
-        return self._at_rows(drawn, 1.0 / (self.n_samples * chance[drawn]))
+        chance = 0.5 / n_candidates + 0.5 / (np.count_nonzero(counts) * counts[labels])
+        drawn = np.sort(rng.choice(n_candidates, n_rows, p=chance))
+        factor = 1.0 / (n_candidates * chance[drawn])
+        return self._at_rows(drawn if candidates is None else candidates[drawn], factor)
 
     def _at_rows(
         self, drawn: np.ndarray[Any, Any], factor: np.ndarray[Any, Any] | None

@@ -149,7 +149,8 @@ def uses_a_list(xp: Any, y: Any, raw_prediction: Any) -> Any:
 def test_source_is_portable_only_where_it_stands_alone() -> None:
     source = portable_source(plain, "value")
     assert source is not None
-    assert "STEEPNESS = float('2.5')" in source
+    assert "_value_STEEPNESS = float('2.5')" in source
+    assert "return _value_STEEPNESS *" in source
     assert portable_source(uses_a_list, "value") is None
     assert portable_source(lambda xp, y, raw_prediction: y, "value") is None
 
@@ -243,3 +244,12 @@ def test_a_pass_makes_no_copy_of_x() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < X.nbytes / 10
+
+
+def test_a_number_around_a_formula_is_taken_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = PointwiseLoss("steep", plain, plain, plain)
+    arguments = np.ones((4, 1)), np.zeros(4), None, np.ones((1, 1)), np.zeros(1)
+    for steepness in (2.5, 7.0):
+        monkeypatch.setitem(globals(), "STEEPNESS", steepness)
+        sums = loss_gradient(*arguments, loss, backend=NUMBA)
+        assert float(sums.loss) == pytest.approx(4.0 * steepness)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import pytest
 import scipy.optimize
 
 from xpfit.backends import Backend, get_backend
+from xpfit.core.columns import column_moments
 from xpfit.core.fit import choose_solver, fit_linear_model
 from xpfit.core.fit_huber import fit_huber
-from xpfit.core.linalg import bordered_solver, positive_solver
 from xpfit.core.losses import (
     HALF_BINOMIAL,
     HALF_MULTINOMIAL,
@@ -21,7 +20,6 @@ from xpfit.core.losses import (
     SQUARED_HINGE,
     huber,
 )
-from xpfit.core.solvers.line_search import wolfe_search
 
 NUMPY = get_backend("numpy")
 LOSSES = [HALF_BINOMIAL, HALF_POISSON, SQUARED_HINGE, HALF_SQUARED_ERROR, huber(0.7)]
@@ -173,62 +171,11 @@ def test_a_tolerance_out_of_reach_ends_at_precision() -> None:
         assert fit.result.gradient_norm < 1e-7
 
 
-def test_line_search_brackets_a_step_that_is_too_long() -> None:
-    def evaluate(step: float) -> tuple[float, float, None]:
-        return (step - 0.01) ** 2, 2 * (step - 0.01), None
-
-    search = wolfe_search(evaluate, 1e-4, -0.02, 1.0, 0.0)
-    assert search.accepted is not None
-    assert search.accepted.step == pytest.approx(0.01, abs=0.009)
-    assert search.accepted.value < 1e-4
-
-
-def test_line_search_backs_off_where_the_cost_is_not_finite() -> None:
-    def evaluate(step: float) -> tuple[float, float, None]:
-        if step > 1e-3:
-            return math.inf, math.nan, None
-        return -step + 400.0 * step**2, -1.0 + 800.0 * step, None
-
-    search = wolfe_search(evaluate, 0.0, -1.0, 1.0, 0.0)
-    assert search.accepted is not None
-    assert search.accepted.value < 0.0
-
-
-def test_line_search_says_when_there_is_no_step() -> None:
-    def lying(step: float) -> tuple[float, float, None]:
-        return 1.0 + step, 1.0, None  # the slope at 0 was said to be negative
-
-    assert wolfe_search(lying, 1.0, -1.0, 1.0, 0.0).accepted is None
-
-
 def test_exact_is_for_the_squared_error() -> None:
     with pytest.raises(ValueError, match="only the squared error has an exact solution"):
         choose_solver("exact", HALF_BINOMIAL, 10, 2)
     with pytest.raises(ValueError, match="solver 'sgd' is not known"):
         choose_solver("sgd", HALF_BINOMIAL, 10, 2)
-
-
-def test_positive_solver_on_every_backend(backend: Backend) -> None:
-    rng = np.random.default_rng(0)
-    A = rng.normal(size=(6, 4)) * [1.0, 1e4, 1e-3, 1.0]
-    singular = np.hstack([A, A[:, :1]])
-    for factor in (A, singular):
-        matrix = factor.T @ factor
-        solve = positive_solver(backend, backend.from_numpy(matrix))
-        r = matrix @ rng.normal(size=matrix.shape[0])
-        x = np.asarray(backend.to_numpy(solve(backend.from_numpy(r))))
-        np.testing.assert_allclose(matrix @ x, r, rtol=1e-6, atol=1e-6 * np.abs(r).max())
-    assert x[0] == pytest.approx(x[4], rel=1e-4)  # least norm shares out the doubled column
-
-
-def test_bordered_solver_leaves_the_intercept_free() -> None:
-    rng = np.random.default_rng(0)
-    rows = np.hstack([rng.normal(size=(8, 2)) + 5.0, np.ones((8, 1))])
-    matrix = rows.T @ rows
-    r = rng.normal(size=(3, 2))
-    solve = bordered_solver(NUMPY, matrix, True)
-    np.testing.assert_allclose(matrix @ solve(r), r, rtol=1e-8, atol=1e-8)
-    np.testing.assert_allclose(solve(r[:, 0]), solve(r)[:, 0], rtol=1e-12)
 
 
 def test_huber_finds_its_scale(backend: Backend) -> None:
@@ -261,3 +208,82 @@ def test_huber_with_an_exact_fit_ends() -> None:
     fit = fit_huber(X, X[:, 0] * 2.0, backend=NUMPY)
     assert fit.result.converged
     np.testing.assert_allclose(X @ fit.W[:, 0] + fit.b[0], X[:, 0] * 2.0, atol=1e-8)
+
+
+def test_columns_in_different_units_keep_their_rank() -> None:
+    rng = np.random.default_rng(0)
+    a, c = rng.normal(size=400), rng.normal(size=400)
+    y = (a + 2.0 * c + rng.logistic(size=400) > 0).astype(float)
+    X = np.stack([1e5 * a, 1e5 * a, 1e-4 * c], axis=1)
+    for solver in ("lbfgs", "newton"):
+        fit = fit_linear_model(X, y, loss=HALF_BINOMIAL, backend=NUMPY, solver=solver, tol=1e-9)
+        plain = fit_linear_model(
+            np.stack([a, c], axis=1), y, loss=HALF_BINOMIAL, backend=NUMPY, tol=1e-9
+        )
+        # What the two equal columns have apart is rounding of the third, 9 digits larger.
+        assert 1e5 * fit.W[:2, 0].sum() == pytest.approx(plain.W[0, 0], rel=1e-4)
+        assert 1e-4 * fit.W[2, 0] == pytest.approx(plain.W[1, 0], rel=1e-4)
+
+
+def test_overflow_is_an_error_and_no_solution() -> None:
+    X = np.random.default_rng(0).normal(size=(30, 2)) * 1e160
+    with pytest.raises(ValueError, match="overflowed"):
+        fit_linear_model(X, np.ones(30), loss=HALF_SQUARED_ERROR, backend=NUMPY)
+
+
+def test_a_large_mean_is_not_a_constant_column(backend: Backend) -> None:
+    rng = np.random.default_rng(0)
+    X = np.stack([1.7e9 + 30.0 * rng.normal(size=300), np.full(300, 0.1)], axis=1)
+    mean, variance = column_moments(backend.from_numpy(X), None, backend=backend)
+    assert np.asarray(backend.to_numpy(variance))[0] == pytest.approx(X[:, 0].var(), rel=1e-6)
+    assert float(variance[1]) == 0.0
+    assert float(mean[0]) == pytest.approx(X[:, 0].mean())
+
+
+def test_rows_without_weight_are_no_sample() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50_000, 3)), rng.integers(0, 2, 50_000).astype(float)
+    weight = np.zeros(50_000)
+    weight[::1250] = 1.0
+    for loss, n_outputs in ((HALF_BINOMIAL, 1), (HALF_MULTINOMIAL, 2)):
+        target = y.astype(np.int64) if n_outputs == 2 else y
+        settings: dict[str, Any] = {"loss": loss, "n_outputs": n_outputs, "tol": 1e-9}
+        fit = fit_linear_model(
+            X, target, backend=NUMPY, sample_weight=weight, l2_reg_strength=0.1, solver="lbfgs",
+            **settings,
+        )  # fmt: skip
+        few = fit_linear_model(
+            X[::1250], target[::1250], backend=NUMPY, l2_reg_strength=0.1, **settings
+        )
+        np.testing.assert_allclose(fit.W, few.W, rtol=1e-6, atol=1e-9)
+
+
+def test_wide_sparse_least_squares_needs_no_square_matrix() -> None:
+    assert choose_solver("auto", HALF_SQUARED_ERROR, 200, 40_000, sparse=True) == "lbfgs"
+    assert choose_solver("auto", HALF_SQUARED_ERROR, 200, 40_000) == "exact"
+
+
+def test_labels_out_of_range_are_an_error() -> None:
+    with pytest.raises(ValueError, match=r"lie in 0 \.\.\. 3; with n_outputs=3"):
+        fit_linear_model(
+            np.ones((4, 1)), np.arange(4), loss=HALF_MULTINOMIAL, n_outputs=3, backend=NUMPY
+        )
+
+
+def test_huber_weighs_the_penalty_against_an_exact_fit() -> None:
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    y = X @ np.asarray([1.0, 2.0])
+    free = fit_huber(X, y, backend=NUMPY, alpha=1e-4)
+    np.testing.assert_allclose(free.W[:, 0], [1.0, 2.0], rtol=1e-9)
+    shrunk = fit_huber(X, y, backend=NUMPY, alpha=1000.0)
+    assert np.abs(shrunk.W[:, 0]).max() < 0.1
+
+
+def test_passes_of_an_exact_fit_are_counted() -> None:
+    X, y = table()
+    for standardize, extra in ((False, 0), (True, 1)):
+        fit = fit_linear_model(
+            X, y, loss=HALF_SQUARED_ERROR, backend=NUMPY, standardize=standardize
+        )
+        evaluations = len(fit.result.history) + 0
+        assert fit.result.n_passes in (evaluations + extra, evaluations + extra + 1)

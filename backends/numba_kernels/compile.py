@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numba
 from numba import njit
@@ -78,7 +79,12 @@ def portable_source(function: Callable[..., Any], name: str) -> str | None:
     outside = {**variables.globals, **variables.nonlocals}
     if not all(isinstance(number, int | float) for number in outside.values()):
         return None
-    numbers = [f"{key} = float({str(float(number))!r})" for key, number in outside.items()]
+    # Names of their own: formulas from several modules may mean different numbers by one name.
+    own = {key: f"_{name}_{key}" for key in outside}
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Name) and node.id in own:
+            node.id = own[node.id]
+    numbers = [f"{own[key]} = float({str(float(x))!r})" for key, x in outside.items()]
     return "\n".join([*numbers, "", f"@njit({_OPTIONS})", ast.unparse(definition), "", ""])
 
 
@@ -99,13 +105,17 @@ def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
 def _write_once(path: Path, text: str) -> bool:
     """Write a file unless it is there with this text. False where the folder cannot be written."""
     try:
-        if path.exists() and path.read_text(encoding="utf-8") == text:
+        if path.exists() and path.read_bytes() == text.encode():
             return True
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
     except OSError:
         return False
     return True
@@ -147,7 +157,10 @@ def _load(name: str, text: str, bound: dict[str, Any] | None = None) -> ModuleTy
 
 @functools.lru_cache(maxsize=64)
 def pointwise_passes(
-    name: str, formulas: tuple[Callable[..., Any], ...], layout: str
+    name: str,
+    formulas: tuple[Callable[..., Any], ...],
+    layout: str,
+    captured_numbers: tuple[float, ...],
 ) -> ModuleType:
     """The module of fused passes of one loss for one layout of X.
 
@@ -157,6 +170,9 @@ def pointwise_passes(
         Name of the loss; for people, it stands in the file's name.
     formulas : tuple (value, gradient, curvature)
     layout : {"c", "f", "csr"}
+    captured_numbers : tuple of float
+        What the formulas take from around them. Not used here but as a key: after a change of one
+        the module is made anew.
     """
     template = (_HERE / "pointwise_passes.py").read_text(encoding="utf-8")
     sources = [portable_source(f, key) for f, key in zip(formulas, FORMULAS, strict=True)]
@@ -200,7 +216,8 @@ class _Announce(event.Listener):
         pass
 
 
-_ready: set[tuple[Any, ...]] = set()
+# Keyed by the kernel itself: an id may be used again once a kernel is gone.
+_ready: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def prepare(kernel: Any, what: str, *arguments: Any) -> None:
@@ -209,10 +226,10 @@ def prepare(kernel: Any, what: str, *arguments: Any) -> None:
     `what` names the kernel and every type that varies from call to call: asking Numba for the
     types of the arguments would take longer than a small pass.
     """
-    key = (id(kernel), what)
-    if key in _ready:
+    prepared = _ready.setdefault(kernel, set())
+    if what in prepared:
         return
     signature = tuple(numba.typeof(argument) for argument in arguments)
     with event.install_listener("numba:compile", _Announce(what)):
         kernel.compile(signature)
-    _ready.add(key)
+    prepared.add(what)

@@ -33,7 +33,8 @@ from .result import (
     SolverResult,
 )
 
-ROUNDING = 1e-14
+# Rounding of a cost, in units of the machine precision times the cost.
+ROUNDING = 50.0
 
 
 class _Point(NamedTuple):
@@ -162,7 +163,8 @@ def minimize_huber(
             trial = objective.at(start + step * along)
             return trial.value, dot(xp, trial.gradient, along), trial
 
-        rounding = ROUNDING * max(abs(point.value), 1e-30)
+        eps = float(xp.finfo(point.gradient.dtype).eps)
+        rounding = ROUNDING * eps * max(abs(point.value), 1e-30)
         search = wolfe_search(evaluate, point.value, slope, min(1.0, longest), rounding, longest)
         if search.accepted is None:
             return done(AT_PRECISION if abs(slope) <= 100 * rounding else LINE_SEARCH_FAILED)

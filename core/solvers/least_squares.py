@@ -17,10 +17,13 @@ from ...backends import Array
 from ..linalg import bordered_solver, max_abs, positive_solver
 from ..objective import LinearObjective
 from ..passes import is_sparse
-from .result import AT_PRECISION, CONVERGED, EXACT, Callback, History, SolverResult
+from .result import EXACT, ILL_CONDITIONED, Callback, History, SolverResult
 
 # Refinements at most; the gradient is at rounding after one or two unless X is nearly singular.
 MAX_REFINEMENTS = 10
+# The gradient at the solution, as a share of that at zero, up to which the equations count as
+# solved: double precision reaches 1e-12 or less unless they are hopeless.
+SOLVED = 1e-6
 
 
 def solve_least_squares(
@@ -44,7 +47,7 @@ def solve_least_squares(
     """
     xp = objective.backend.xp
     history = History(callbacks)
-    objectives = [replace(objective, y=Y[:, k]) for k in range(Y.shape[1])]
+    objectives = [replace(objective, y=Y[:, k], rows_read=0) for k in range(Y.shape[1])]
     zero = xp.zeros((objective.size,), dtype=objective.dtype, device=device(Y))
     if objective.n_features > objective.n_samples and not is_sparse(objective.X):
         solve = _row_space_solver(objective)
@@ -64,23 +67,19 @@ def solve_least_squares(
         history.add(sum(values), max(max_abs(xp, g) for g in gradients), n_passes())
 
     record([value for value, _ in start])
-    reason = EXACT
     for _ in range(MAX_REFINEMENTS):
         trial = [theta - solve(g) for theta, g in zip(thetas, gradients, strict=True)]
         found = [o.value_gradient(theta) for o, theta in zip(objectives, trial, strict=True)]
         norm = max(max_abs(xp, gradient) for _, gradient in found)
         if not norm < 0.5 * history.records[-1].gradient_norm:
-            if len(history.records) == 1:  # nothing to solve: zero is the minimum
-                break
             break
         thetas, gradients = trial, [gradient for _, gradient in found]
         record([value for value, _ in found])
         if norm <= 1e-6 * tol:
             break
-    if history.records[-1].gradient_norm > tol:
-        reason = AT_PRECISION
-    elif len(history.records) > 3:
-        reason = CONVERGED
+    first, last = history.records[0].gradient_norm, history.records[-1].gradient_norm
+    solved = last <= max(tol, SOLVED * first)
+    reason = EXACT if solved else ILL_CONDITIONED
     theta = xp.stack(thetas, axis=1)
     return history.result(theta, reason, "exact", n_passes(), tol)
 

@@ -60,7 +60,9 @@ class SampledHessian:
             if self.gram_sample is None:
                 self.gram_sample = self._sample()
                 self.squares = mean_squares(self.gram_sample)
-            return _diagonal(self.gram_sample, theta, self.squares)
+            return _diagonal(
+                self.gram_sample, self._curvatures(self.gram_sample, theta), self.squares
+            )
         if objective.loss.is_multiclass and not self._joint_pays():
             return self._one_gram_for_all_classes(theta)
         sample = self._sample()
@@ -71,6 +73,10 @@ class SampledHessian:
         else:
             hessian = hessian + FIRST_SHARE * self.first
         return hessian_solver(objective, hessian)
+
+    def _curvatures(self, sample: LinearObjective, theta: Array) -> list[float]:
+        self.objective.rows_read += sample.n_samples
+        return _mean_curvature(sample, theta)
 
     def _sample_rows(self, per_column: int = ROWS_PER_COLUMN) -> int:
         n_samples = self.objective.n_samples
@@ -99,7 +105,7 @@ class SampledHessian:
             return xp.zeros((1, 1), dtype=theta.dtype, device=device(theta))
         lacking = self._lacking(sample)
         columns = []
-        for curvature in _mean_curvature(sample, theta):
+        for curvature in self._curvatures(sample, theta):
             column = curvature * lacking
             if objective.fit_intercept:
                 zero = xp.zeros((1,), dtype=theta.dtype, device=device(theta))
@@ -160,7 +166,7 @@ class SampledHessian:
         ridge = eye * (objective.l2_reg_strength * penalized)[None, :]
         solvers: dict[int, Solver] = {}
         steps = []
-        for curvature in _mean_curvature(self.gram_sample, theta):
+        for curvature in self._curvatures(self.gram_sample, theta):
             # A class that the sample does not hold would have no curvature, and an endless step.
             step = round(math.log(max(curvature, 1e-4)) / math.log(CURVATURE_STEP))
             steps.append(step)
@@ -256,15 +262,16 @@ def mean_squares(objective: LinearObjective) -> Array:
     return xp.sqrt(xp.where(squares > floor, squares, floor) * largest)
 
 
-def _diagonal(objective: LinearObjective, theta: Array, squares: Array) -> Solver:
+def _diagonal(objective: LinearObjective, curvatures: list[float], squares: Array) -> Solver:
     """Mean curvature times `squares`, plus the penalty."""
     xp = objective.backend.xp
     columns = []
-    for curvature in _mean_curvature(objective, theta):
+    for curvature in curvatures:
         column = max(curvature, 1e-4) * squares + objective.l2_reg_strength
         if objective.fit_intercept:
-            corner = xp.ones((1,), dtype=theta.dtype, device=device(theta)) * max(curvature, 1e-4)
+            ones = xp.ones((1,), dtype=squares.dtype, device=device(squares))
+            corner = ones * max(curvature, 1e-4)
             column = xp.concat([column, corner], axis=0)
         columns.append(column)
-    inverse = 1.0 / xp.reshape(xp.stack(columns, axis=1), theta.shape)
+    inverse = 1.0 / xp.reshape(xp.stack(columns, axis=1), (objective.size,))
     return lambda flat: flat * inverse

@@ -15,6 +15,7 @@ AT_PRECISION = "cost cannot be lowered at this precision"
 EXACT = "exact solution"
 OUT_OF_ITERATIONS = "max_iter reached"
 LINE_SEARCH_FAILED = "line search failed"
+ILL_CONDITIONED = "the normal equations are too ill-conditioned to be solved"
 STOPPED_BY_CALLBACK = "stopped by callback"
 SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT})
 
