@@ -89,9 +89,13 @@ def loss_gradient(
         arguments = (rows, as_writeable(labels), weight, _class_major(W), as_vector(b))
     else:
         kernel = _pointwise_module(loss, layout).loss_gradient
-        parameters = tuple(float(p) for p in loss.parameters)
+        parameters = _parameters(loss)
         arguments = (rows, as_vector(y), weight, as_vector(W[:, 0]), float(b[0]), parameters)
     return _split(run_pass(kernel, what, X, n_sums, *arguments), W)
+
+
+def _parameters(loss: Any) -> tuple[float, ...]:
+    return tuple(float(parameter) for parameter in loss.parameters)
 
 
 def _class_major(W: Array) -> np.ndarray[Any, Any]:
@@ -124,7 +128,7 @@ def curvature_product(
         kernel = _pointwise_module(loss, layout).curvature_product
         arguments = (
             rows, as_vector(y), weight, as_vector(W[:, 0]), float(b[0]),
-            as_vector(direction_W[:, 0]), float(direction_b[0]), tuple(float(p) for p in loss.parameters),
+            as_vector(direction_W[:, 0]), float(direction_b[0]), _parameters(loss),
         )  # fmt: skip
     _, product_W, product_b = _split(run_pass(kernel, what, X, n_sums, *arguments), W)
     return product_W, product_b
@@ -139,7 +143,7 @@ def weighted_gram(
     what = f"weighted_gram[{loss.name}, {kind_of(X, layout)}]"
     sums = run_pass(
         kernel, what, X, d * d + 2 * d + 3, rows_for(X, layout), as_vector(y),
-        as_vector(sample_weight), as_vector(W[:, 0]), float(b[0]), tuple(float(p) for p in loss.parameters),
+        as_vector(sample_weight), as_vector(W[:, 0]), float(b[0]), _parameters(loss),
         numbers_per_row=max(1, d // 8), most_chunks=GRAM_CHUNKS,
     )  # fmt: skip
     upper = np.triu(sums[: d * d].reshape(d, d))
