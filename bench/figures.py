@@ -64,6 +64,10 @@ class Row:
         What `--rows` calls it.
     what : str
         What was measured, on data of which shape.
+    figures, details : list of Figure
+    comparisons : dict
+        The times behind the figures, by the name of what was compared.
+    notes : list of str
     """
 
     key: str
@@ -71,10 +75,17 @@ class Row:
     figures: list[Figure] = field(default_factory=list)
     comparisons: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    details: list[Figure] = field(default_factory=list)
 
     def add(self, label: str, value: float, target: float | None = None, **more: Any) -> None:
         """Add a figure."""
         self.figures.append(Figure(label, float(value), target, **more))
+
+    def add_detail(
+        self, label: str, value: float, target: float | None = None, **more: Any
+    ) -> None:
+        """Add a figure that the table shows below, under the figure that sums them up."""
+        self.details.append(Figure(label, float(value), target, **more))
 
     def keep(self, name: str, comparison: Comparison) -> None:
         """Keep the times behind the figures."""
@@ -86,9 +97,10 @@ class Row:
             "key": self.key,
             "what": self.what,
             "figures": [figure.as_dict() for figure in self.figures],
+            "details": [figure.as_dict() for figure in self.details],
             "comparisons": self.comparisons,
             "notes": self.notes,
-            "reached": all_reached(figure.reached for figure in self.figures),
+            "reached": all_reached(f.reached for f in (*self.figures, *self.details)),
         }
 
 

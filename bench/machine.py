@@ -107,7 +107,7 @@ def _reader(words: np.ndarray[Any, Any], kernel: Any, chunk: int) -> Callable[[]
     def read() -> int:
         sums = np.zeros(-(-words.shape[0] // chunk), dtype=np.int64)
         counter = np.zeros(1, dtype=np.int64)
-        run_on_threads(lambda: kernel(words, counter, sums), sums.shape[0])
+        run_on_threads(lambda: kernel(words, chunk, counter, sums), sums.shape[0])
         return int(sums.sum())
 
     return read
@@ -121,12 +121,14 @@ def parallel_readers(X: np.ndarray[Any, Any]) -> dict[str, Callable[[], int]]:
     X : ndarray, contiguous in C or Fortran order
         Bytes beyond a multiple of 8 are left out.
     """
-    from .read_kernels import CHUNK, KERNELS
+    from .read_kernels import CHUNKS, KERNELS
 
     words = _words(X)
     readers: dict[str, Callable[[], int]] = {"np.sum, 1 thread": lambda: int(words.sum())}
-    for streams, kernel in KERNELS.items():
-        readers[f"{streams} streams per thread"] = _reader(words, kernel, CHUNK)
+    for chunk in CHUNKS:
+        for streams, kernel in KERNELS.items():
+            name = f"chunks of {chunk * 8 >> 10} KiB, {streams} streams per thread"
+            readers[name] = _reader(words, kernel, chunk)
     return readers
 
 

@@ -98,7 +98,7 @@ def _labels(y: Matrix) -> tuple[Matrix, int]:
 
 def standardized(X: Matrix) -> Matrix:
     """Columns with mean 0 and deviation 1, float64; constant columns become 0."""
-    X = X.astype(np.float64)
+    X = X.astype(np.float64, order="C")
     X -= X.mean(axis=0)
     deviation = X.std(axis=0)
     X /= np.where(deviation > 0.0, deviation, 1.0)

@@ -12,16 +12,16 @@ from numba import njit
 
 from ..backends.numba_kernels.scalar import fetch_add
 
-# Words of a chunk, as many as a pass takes at a time.
-CHUNK = 1 << 19
+# Words that a thread takes at a time: 64 KiB, and the 4 MiB of a pass. Neither is best everywhere.
+CHUNKS = (1 << 13, 1 << 19)
 
 
 @njit(nogil=True, cache=True)
-def read_1(words: Any, counter: Any, sums: Any) -> None:
-    """sums[c] = sum of chunk c, read as one stream."""
+def read_1(words: Any, size: int, counter: Any, sums: Any) -> None:
+    """sums[c] = sum of chunk c of `size` words, read as one stream."""
     chunk = fetch_add(counter, 1)
     while chunk < sums.shape[0]:
-        part = words[chunk * CHUNK : min(words.shape[0], (chunk + 1) * CHUNK)]
+        part = words[chunk * size : min(words.shape[0], (chunk + 1) * size)]
         total = 0
         for i in range(part.shape[0]):
             total += part[i]
@@ -30,11 +30,11 @@ def read_1(words: Any, counter: Any, sums: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def read_2(words: Any, counter: Any, sums: Any) -> None:
+def read_2(words: Any, size: int, counter: Any, sums: Any) -> None:
     """The same as two streams."""
     chunk = fetch_add(counter, 1)
     while chunk < sums.shape[0]:
-        part = words[chunk * CHUNK : min(words.shape[0], (chunk + 1) * CHUNK)]
+        part = words[chunk * size : min(words.shape[0], (chunk + 1) * size)]
         n = part.shape[0] // 2
         p, q = part[:n], part[n : 2 * n]
         a = b = 0
@@ -48,11 +48,11 @@ def read_2(words: Any, counter: Any, sums: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def read_4(words: Any, counter: Any, sums: Any) -> None:
+def read_4(words: Any, size: int, counter: Any, sums: Any) -> None:
     """The same as four streams."""
     chunk = fetch_add(counter, 1)
     while chunk < sums.shape[0]:
-        part = words[chunk * CHUNK : min(words.shape[0], (chunk + 1) * CHUNK)]
+        part = words[chunk * size : min(words.shape[0], (chunk + 1) * size)]
         n = part.shape[0] // 4
         p, q, r, s = part[:n], part[n : 2 * n], part[2 * n : 3 * n], part[3 * n : 4 * n]
         a = b = c = d = 0
@@ -68,11 +68,11 @@ def read_4(words: Any, counter: Any, sums: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def read_8(words: Any, counter: Any, sums: Any) -> None:
+def read_8(words: Any, size: int, counter: Any, sums: Any) -> None:
     """The same as eight streams."""
     chunk = fetch_add(counter, 1)
     while chunk < sums.shape[0]:
-        part = words[chunk * CHUNK : min(words.shape[0], (chunk + 1) * CHUNK)]
+        part = words[chunk * size : min(words.shape[0], (chunk + 1) * size)]
         n = part.shape[0] // 8
         p, q, r, s = part[:n], part[n : 2 * n], part[2 * n : 3 * n], part[3 * n : 4 * n]
         t, u, v, w = part[4 * n : 5 * n], part[5 * n : 6 * n], part[6 * n : 7 * n], part[7 * n :]

@@ -50,7 +50,8 @@ def peak_of_pass(n_samples: int, n_features: int, dtype: str, order: str) -> dic
 
 def _add_memory(row: Row, size: Size) -> None:
     n_samples, n_features = SHAPE[size]
-    for dtype, order in CASES:
+    # Each case is a process; at tiny size two show that this works.
+    for dtype, order in CASES if size == "full" else (CASES[0], CASES[-1]):
         arguments = {"n_samples": n_samples, "n_features": n_features}
         answer, _ = run_child(
             "row_dtypes.peak_of_pass", {**arguments, "dtype": dtype, "order": order}

@@ -43,9 +43,7 @@ def our_pass(
     W, intercept = backend.from_numpy(w[:, None].copy()), backend.from_numpy(np.asarray([b]))
 
     def run() -> PassSums:
-        return loss_gradient(
-            X, y, None, W, intercept, HALF_BINOMIAL, backend=backend, fused=fused
-        )
+        return loss_gradient(X, y, None, W, intercept, HALF_BINOMIAL, backend=backend, fused=fused)
 
     return run
 

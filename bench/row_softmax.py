@@ -60,7 +60,7 @@ def run(size: Size, rounds: int | None = None) -> dict[str, Any]:
     fits = contestants(problem)
     outcome = race(
         fits, lambda model: objective_value(problem.X, problem.y, model, L2, SCALE),
-        ours=OURS, tightest={OURS: 1e-9}, accuracy=ACCURACY,
+        ours=OURS, tightest={OURS: 1e-7}, accuracy=ACCURACY,
         rounds=rounds_for(size, rounds, 3), pause=pause_for(size),
     )  # fmt: skip
     result = fits[OURS](outcome.found[OURS].tol).fitted.result_

@@ -65,8 +65,11 @@ def run(size: Size, rounds: int | None = None) -> dict[str, Any]:
         f"import, and LogisticRegression().fit on {n_samples:,} x {n_features} float64, in fresh "
         f"processes, medians of {rounds}",
     )
-    row.add("import xpfit, NumPy included", _import_seconds("xpfit", rounds), 0.3, unit="s")
-    row.add("import numpy alone", _import_seconds("numpy", rounds), unit="s")
+    row.add("import xpfit", _import_seconds("xpfit", rounds), 0.3, unit="s")
+    row.add("import numpy", _import_seconds("numpy", rounds), unit="s")
+    row.add("import xpfit.estimators", _import_seconds("xpfit.estimators", rounds), unit="s")
+    sklearn = _import_seconds("sklearn.linear_model", rounds)
+    row.add("import sklearn.linear_model", sklearn, unit="s")
     warm, cold, second, announced, backend = [], [], [], True, ""
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:

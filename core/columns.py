@@ -9,6 +9,9 @@ from ..backends import Array, Backend, Namespace
 from .dispatch import run_kernel
 from .passes import is_sparse, row_blocks
 
+# Rows looked at for whether X is far off centre, and the mean, in deviations, that is far.
+LOOKED_AT = 256
+FAR = 1e4
 # Columns named in an error; a message with thousands helps nobody.
 NAMED_AT_MOST = 5
 
@@ -49,6 +52,22 @@ def column_moments(
     eps = 10.0 * float(xp.finfo(dtype).eps)
     varies = variance > eps * (squares / total) + (eps * mean) ** 2
     return mean, xp.where(varies, variance, 0.0)
+
+
+def off_centre(X: Any, *, backend: Backend) -> Array | None:
+    """Approximate column means where some mean is far larger than its column's spread, else None.
+
+    Without centring a Gram matrix loses twice the digits that the mean has more than the spread. A
+    few hundred rows, evenly spaced, tell; any point near the data will do as a centre.
+    """
+    n_samples = X.shape[0]
+    if is_sparse(X) or n_samples < 2:
+        return None
+    xp = backend.xp
+    rows = X[:: max(1, n_samples // LOOKED_AT), :]
+    mean, variance = column_moments(rows, None, backend=backend)
+    far = xp.any((variance > 0) & (mean * mean > FAR**2 * variance))
+    return mean if bool(far) else None
 
 
 def standard_scale(xp: Namespace, variance: Array) -> Array:
@@ -106,10 +125,12 @@ def describe_nonfinite(
         parts.append(f"NaN (in {_columns(bad_nan, feature_names)})")
     if bad_inf:
         parts.append(f"infinity (in {_columns(bad_inf, feature_names)})")
-    return (
-        f"Input X contains {' and '.join(parts)}. {who} cannot be fitted on it. Fill missing "
-        "values first, for example with sklearn.impute.SimpleImputer, or drop those rows."
+    cure = (
+        "Fill missing values first, e.g. with sklearn.impute.SimpleImputer, or drop the rows."
+        if bad_nan
+        else "Replace infinite values first, or drop the rows."
     )
+    return f"Input X contains {' and '.join(parts)}. {who} cannot be fitted on it. {cure}"
 
 
 def _columns(indices: list[int], feature_names: Sequence[str] | None) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..backends import Array, Backend
-from .columns import column_moments, describe_nonfinite, standard_scale
+from .columns import column_moments, describe_nonfinite, off_centre, standard_scale
+from .linalg import max_abs
 from .losses import HALF_SQUARED_ERROR, Loss
 from .objective import LinearObjective
 from .passes import is_sparse
@@ -148,6 +149,17 @@ def fit_linear_model(
             X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
             standardize, fused,
         )  # fmt: skip
+        if fit_intercept and y.ndim == 1 and n_samples > n_features:
+            centre = off_centre(X, backend=backend)
+            if centre is not None:
+                # Gram matrices of all rows as they are would be rounding; of samples they are not.
+                if chosen == "exact":
+                    tol = 1e-4 * tol  # as far as the exact solution would have gone
+                # A gradient is no better than the rounding of x itself.
+                eps = float(backend.xp.finfo(objective.dtype).eps)
+                tol = max(tol, 500.0 * eps * max_abs(backend.xp, centre))
+                chosen = "lbfgs"
+                objective.shift = centre if objective.shift is None else objective.shift
         objective.on_overflow = partial(raise_nonfinite, X, backend, who, feature_names)
         if chosen == "exact":
             W, b, result = _exact(objective, y, tol, callbacks)

@@ -252,6 +252,17 @@ class LinearObjective:
         factor = 1.0 / (n_candidates * chance[drawn])
         return self._at_rows(drawn if candidates is None else candidates[drawn], factor)
 
+    def centred(self) -> LinearObjective:
+        """The same function of theta, with `shift` taken off the rows: a copy, for samples.
+
+        What a Gram matrix of the rows as they are would lose to a large mean is kept.
+        """
+        if self.shift is None or is_sparse(self.X):
+            return self
+        xp = self.backend.xp
+        X = xp.astype(self.X, self.dtype) - self.shift[None, :]
+        return replace(self, X=X, shift=None, rows_read=0)
+
     def _at_rows(
         self, drawn: np.ndarray[Any, Any], factor: np.ndarray[Any, Any] | None
     ) -> LinearObjective:

@@ -98,7 +98,7 @@ def _header(path: Path) -> tuple[list[str], str]:
     delimiter = max(counts, key=lambda mark: counts[mark])
     try:
         parse = csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False)
-        options = csv.ReadOptions(autogenerate_column_names=True)
+        options = csv.ReadOptions(autogenerate_column_names=True, use_threads=False)
         row = csv.read_csv(pa.BufferReader(first.rstrip("\r\n").encode() + b"\n"), options, parse)
     except pa.ArrowInvalid as error:
         raise _broken(path, error) from error
@@ -111,6 +111,8 @@ def _parse(path: Path, delimiter: str, width: int, types: dict[str, pa.DataType]
     """Parse the file with pyarrow."""
     return csv.read_csv(
         path,
+        # Threads of pyarrow that still run when the process exits can abort it.
+        read_options=csv.ReadOptions(use_threads=False),
         parse_options=csv.ParseOptions(
             delimiter=delimiter,
             newlines_in_values=True,

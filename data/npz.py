@@ -113,11 +113,12 @@ def _csr(path: Path, arrays: dict[str, NDArray[Any]]) -> Any:
 
 
 def _names(path: Path, arrays: dict[str, NDArray[Any]], width: int) -> tuple[str, ...]:
-    """Return ``feature_names`` (or ``terms``) where they fit, else x0, x1, ..."""
+    """Return ``feature_names`` (or ``terms``) where they fit, else x1, x2, ..."""
     for key in ("feature_names", "terms"):
         if key in arrays:
             if arrays[key].shape != (width,):
                 reason = f"X has {width} columns, but {key} has shape {arrays[key].shape}"
                 raise DataError(str(path), reason, "store one name per column")
             return tuple(str(name) for name in arrays[key])
-    return tuple(f"x{j}" for j in range(width))
+    # From 1, as LIBSVM counts: the same data in both formats have the same names.
+    return tuple(f"x{j}" for j in range(1, width + 1))

@@ -117,6 +117,16 @@ def as_target(values: np.ndarray[Any, Any], backend: Backend, dtype: np.dtype[An
     return backend.from_numpy(np.ascontiguousarray(values, dtype=dtype))
 
 
+def _check_indices(estimator: Any, X: Array) -> None:
+    # Compiled kernels do not check bounds: a bad index would read and write outside of arrays.
+    if X.nnz and not (X.indices.min() >= 0 and X.indices.max() < X.shape[1]):
+        message = (
+            f"{name_of(estimator)}: X is a CSR matrix with {X.shape[1]} columns whose column "
+            f"indices lie in {X.indices.min()} ... {X.indices.max()}: it is damaged. Build it anew."
+        )
+        raise ValueError(message)
+
+
 def send_features(estimator: Any, X: Array, backend: Backend) -> Array:
     """X as an array of the backend: itself, or host data sent to a device once.
 
@@ -129,6 +139,7 @@ def send_features(estimator: Any, X: Array, backend: Backend) -> Array:
         return X
     if is_sparse(X):
         if backend.array_type is np.ndarray:
+            _check_indices(estimator, X)
             return X
         message = (
             f"{name_of(estimator)}: X is sparse, which backend {backend.name!r} does not take. "

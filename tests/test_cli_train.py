@@ -122,7 +122,7 @@ def test_more_than_two_classes(tmp_path):
     run("train", tmp_path / "a.npz", "--out", out)
     summary = summary_of(out)
     assert summary["classes"] == [3, 5, 9]
-    assert set(summary["metrics"]["test"]) == {"accuracy", "macro_f1", "log_loss"}
+    assert set(summary["metrics"]["test"]) == {"accuracy", "macro_f1", "log_loss", "roc_auc"}
     assert summary["metrics"]["test"]["accuracy"] > 0.8
     text, error = run("predict", out, tmp_path / "a.npz", "--proba")
     assert text.startswith('"prediction","probability of 3"')

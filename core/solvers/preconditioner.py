@@ -89,7 +89,7 @@ class SampledHessian:
         return size <= MAX_JOINT and self._sample_rows() * size**2 <= JOINT_PASSES * one_pass
 
     def _sample(self, per_column: int = ROWS_PER_COLUMN) -> LinearObjective:
-        sample = self.objective.sample(self._sample_rows(per_column), self.seed)
+        sample = self.objective.sample(self._sample_rows(per_column), self.seed).centred()
         self.objective.rows_read += sample.n_samples
         self.seed += 1
         return sample
