@@ -11,7 +11,7 @@ from .passes import is_sparse, row_blocks
 
 # Rows looked at for whether X is far off centre, and the mean, in deviations, that is far.
 LOOKED_AT = 256
-FAR = 1e4
+FAR = 1e6
 # Columns named in an error; a message with thousands helps nobody.
 NAMED_AT_MOST = 5
 
