@@ -23,7 +23,7 @@ from .result import EXACT, ILL_CONDITIONED, Callback, History, SolverResult
 MAX_REFINEMENTS = 10
 # The gradient at the solution, as a share of that at zero and in units of the machine precision, up
 # to which the equations count as solved. More is left where the Gram matrix is mostly rounding.
-SOLVED = 1e5
+SOLVED = 1e6
 
 
 def solve_least_squares(
