@@ -8,6 +8,7 @@ matrix of the rows is used. Singular problems get the solution of least norm.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -21,8 +22,9 @@ from .result import EXACT, ILL_CONDITIONED, Callback, History, SolverResult
 
 # Refinements at most; the gradient is at rounding after one or two unless X is nearly singular.
 MAX_REFINEMENTS = 10
-# The gradient at the solution, as a share of that at zero and in units of the machine precision, up
-# to which the equations count as solved. More is left where the Gram matrix is mostly rounding.
+# The gradient at the solution, as a share of the longest column times the size of y and in units of
+# the machine precision, up to which the equations count as solved. More is left where the Gram
+# matrix is mostly rounding.
 SOLVED = 1e6
 
 
@@ -53,9 +55,11 @@ def solve_least_squares(
         solve = _row_space_solver(objective)
         objective.rows_read += 2 * objective.n_samples
         start = [o.value_gradient(zero) for o in objectives]
+        length = max(1.0, max(max_abs(xp, gradient) for _, gradient in start))
     else:
         value, gradient, hessian = objectives[0].value_gradient_hessian(zero)
         solve = bordered_solver(objective.backend, hessian, objective.fit_intercept)
+        length = math.sqrt(float(xp.max(xp.linalg.diagonal(hessian))))
         start = [(value, gradient), *(o.value_gradient(zero) for o in objectives[1:])]
     thetas = [zero for _ in objectives]
     gradients = [gradient for _, gradient in start]
@@ -77,8 +81,9 @@ def solve_least_squares(
         record([value for value, _ in found])
         if norm <= 1e-6 * tol:
             break
-    first, last = history.records[0].gradient_norm, history.records[-1].gradient_norm
-    solved = last <= max(tol, SOLVED * float(xp.finfo(objective.dtype).eps) * first)
+    last = history.records[-1].gradient_norm
+    rounding = float(xp.finfo(objective.dtype).eps) * length * math.sqrt(2.0 * start[0][0])
+    solved = last <= max(tol, SOLVED * rounding)
     reason = EXACT if solved else ILL_CONDITIONED
     theta = xp.stack(thetas, axis=1)
     return history.result(theta, reason, "exact", n_passes(), tol)
