@@ -25,7 +25,7 @@ from .result import (
 
 # Iterations after which the sampled Hessian is estimated anew: the first steps go far. A well
 # conditioned fit has ended before the last two.
-REFRESH_AFTER = (1, 3, 8, 20)
+REFRESH_AFTER = (1, 3, 12, 25)
 # Rounding of a cost, in units of the machine precision times the cost.
 ROUNDING = 50.0
 
