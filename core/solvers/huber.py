@@ -21,7 +21,7 @@ from ...backends import Array, Backend
 from ..linalg import dot, max_abs, positive_solver
 from ..losses import HALF_SQUARED_ERROR
 from ..passes import loss_gradient, predict_raw, weighted_gram
-from .line_search import wolfe_search
+from .line_search import cost_rounding, wolfe_search
 from .result import (
     AT_PRECISION,
     CONVERGED,
@@ -32,9 +32,6 @@ from .result import (
     History,
     SolverResult,
 )
-
-# Rounding of a cost, in units of the machine precision times the cost.
-ROUNDING = 50.0
 
 
 class _Point(NamedTuple):
@@ -164,7 +161,7 @@ def minimize_huber(
             return trial.value, dot(xp, trial.gradient, along), trial
 
         eps = float(xp.finfo(point.gradient.dtype).eps)
-        rounding = ROUNDING * eps * max(abs(point.value), 1e-30)
+        rounding = cost_rounding(point.value, eps)
         search = wolfe_search(evaluate, point.value, slope, min(1.0, longest), rounding, longest)
         if search.accepted is None:
             return done(AT_PRECISION if abs(slope) <= 100 * rounding else LINE_SEARCH_FAILED)

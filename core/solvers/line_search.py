@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 C1, C2 = 1e-4, 0.9
 MAX_TRIALS = 25
+# Rounding of a cost, in units of the machine precision times the cost.
+ROUNDING = 50.0
 
 
 class Trial(NamedTuple):
@@ -35,6 +37,11 @@ class SearchResult(NamedTuple):
 
     accepted: Trial | None
     n_trials: int
+
+
+def cost_rounding(value: float, eps: float) -> float:
+    """By how much two evaluations of the same cost may differ, at machine precision `eps`."""
+    return ROUNDING * eps * max(abs(value), 1e-30)
 
 
 def wolfe_search(

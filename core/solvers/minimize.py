@@ -10,7 +10,7 @@ from ...backends import Array
 from ..linalg import dot, max_abs
 from ..objective import LinearObjective
 from . import lbfgs
-from .line_search import wolfe_search
+from .line_search import ROUNDING, cost_rounding, wolfe_search
 from .preconditioner import SampledHessian, hessian_solver
 from .result import (
     AT_PRECISION,
@@ -26,13 +26,10 @@ from .result import (
 # Iterations after which the sampled Hessian is estimated anew: the first steps go far. A well
 # conditioned fit has ended before the last two.
 REFRESH_AFTER = (1, 3, 12, 25)
-# Rounding of a cost, in units of the machine precision times the cost.
-ROUNDING = 50.0
 
 
 def _rounding(objective: LinearObjective, value: float) -> float:
-    eps = float(objective.backend.xp.finfo(objective.dtype).eps)
-    return ROUNDING * eps * max(abs(value), 1e-30)
+    return cost_rounding(value, float(objective.backend.xp.finfo(objective.dtype).eps))
 
 
 # A step whose predicted gain is below this share of the precision of the cost (a gradient of about

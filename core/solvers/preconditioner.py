@@ -110,13 +110,7 @@ class SampledHessian:
         if sample.n_samples == objective.n_samples:
             return xp.zeros((1, 1), dtype=theta.dtype, device=device(theta))
         lacking = self._lacking(sample)
-        columns = []
-        for curvature in self._curvatures(sample, theta):
-            column = curvature * lacking
-            if objective.fit_intercept:
-                zero = xp.zeros((1,), dtype=theta.dtype, device=device(theta))
-                column = xp.concat([column, zero], axis=0)
-            columns.append(column)
+        columns = [curvature * lacking for curvature in self._curvatures(sample, theta)]
         diagonal = xp.reshape(xp.stack(columns, axis=1), theta.shape)
         return xp.eye(objective.size, dtype=theta.dtype, device=device(theta)) * diagonal[None, :]
 
@@ -126,19 +120,20 @@ class SampledHessian:
         if sample.n_samples == objective.n_samples:
             return xp.zeros((1, 1), dtype=gram.dtype, device=device(gram))
         lacking = self._lacking(sample)
-        if objective.fit_intercept:
-            zero = xp.zeros((1,), dtype=gram.dtype, device=device(gram))
-            lacking = xp.concat([lacking, zero], axis=0)
         return xp.eye(gram.shape[0], dtype=gram.dtype, device=device(gram)) * lacking[None, :]
 
     def _lacking(self, sample: LinearObjective) -> Array:
-        """By how much the variance in the sample falls short, where that is more than half."""
+        """By how much the variance in the sample falls short, where that is more than half; with
+        a zero for the intercept."""
         if self.variance is None:
             self.objective.rows_read += self.objective.n_samples
             self.variance = self._variance(self.objective)
         held = self._variance(sample)
         xp = self.objective.backend.xp
-        return xp.where(held < 0.5 * self.variance, self.variance - held, 0.0)
+        lacking = xp.where(held < 0.5 * self.variance, self.variance - held, 0.0)
+        if not self.objective.fit_intercept:
+            return lacking
+        return xp.concat([lacking, xp.zeros_like(lacking[:1])], axis=0)
 
     def _variance(self, objective: LinearObjective) -> Array:
         _, variance = column_moments(
