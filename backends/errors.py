@@ -23,6 +23,10 @@ class PrecisionError(TypeError):
     """The backend would silently compute in a lower precision than that of the data."""
 
 
+class KernelCompileError(TypeError):
+    """A loss uses what cannot be compiled into a fused kernel."""
+
+
 class NotUsable(Exception):  # noqa: N818 - a signal inside this folder, never seen by users
     """Raised by a backend module's `make`: why it cannot be used, and what to do."""
 
@@ -67,6 +71,16 @@ def mixed_arrays(descriptions: Sequence[str], who: str) -> MixedBackendError:
     return MixedBackendError(
         f"inputs of {who} come from different libraries or devices: {'; '.join(descriptions)}. "
         "Move them to one, e.g. y = cupy.asarray(y)."
+    )
+
+
+def not_compilable(what: str, why: str) -> KernelCompileError:
+    """The error for formulas that Numba cannot compile."""
+    return KernelCompileError(
+        f"the fused Numba kernel {what} cannot be compiled: {why}. Write the formulas with "
+        "arithmetic, numbers and functions of xp for one number at a time (exp, log, log1p, "
+        "tanh, where, maximum, ...; xp.where instead of if), or run them as they are, on whole "
+        "arrays, with backend='numpy' or XPFIT_FUSED=0."
     )
 
 

@@ -31,6 +31,8 @@ from .record import Array, Backend, FusedKernel
 # The Gram matrices of all chunks are held at once; beyond this many columns BLAS is faster anyway.
 GRAM_CHUNKS = 16
 GRAM_COLUMNS = 100
+# Rows of its chunks are a multiple of this: a thousand rows keep two threads busy.
+GRAM_MULTIPLE = 256
 
 
 def devices() -> tuple[str, ...]:
@@ -144,11 +146,10 @@ def weighted_gram(
     sums = run_pass(
         kernel, what, X, d * d + 2 * d + 3, rows_for(X, layout), as_vector(y),
         as_vector(sample_weight), as_vector(W[:, 0]), float(b[0]), _parameters(loss),
-        numbers_per_row=max(1, d // 8), most_chunks=GRAM_CHUNKS,
+        numbers_per_row=max(1, d // 2), most_chunks=GRAM_CHUNKS, chunk_multiple=GRAM_MULTIPLE,
     )  # fmt: skip
-    upper = np.triu(sums[: d * d].reshape(d, d))
     gram = np.empty((d + 1, d + 1))
-    gram[:d, :d] = upper + np.triu(upper, 1).T
+    gram[:d, :d] = sums[: d * d].reshape(d, d)
     gram[:d, d] = gram[d, :d] = sums[d * d : d * d + d]
     corner, grad_b, value = sums[d * d + 2 * d :]
     gram[d, d] = corner

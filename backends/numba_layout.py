@@ -74,9 +74,9 @@ def as_vector(array: Array | None) -> np.ndarray[Any, Any]:
     return as_writeable(np.ascontiguousarray(array, dtype=np.float64))
 
 
-def rows_of_a_chunk(n_samples: int, n_features: int) -> int:
+def rows_of_a_chunk(n_samples: int, n_features: int, multiple: int = CHUNK_MULTIPLE) -> int:
     rows = max(1, CHUNK_NUMBERS // max(1, n_features))
-    return -(-rows // CHUNK_MULTIPLE) * CHUNK_MULTIPLE
+    return -(-rows // multiple) * multiple
 
 
 def is_readable(X: Any) -> bool:
@@ -112,13 +112,14 @@ def run_pass(
     *arguments: Any,
     numbers_per_row: int = 1,
     most_chunks: int | None = None,
+    chunk_multiple: int = CHUNK_MULTIPLE,
 ) -> np.ndarray[Any, Any]:
     """Run a pass on threads and add up the sums of its chunks, in their order."""
     from .numba_kernels.compile import prepare
     from .numba_kernels.threads import run_on_threads
 
     n_samples, n_features = X.shape
-    chunk_rows = rows_of_a_chunk(n_samples, n_features * numbers_per_row)
+    chunk_rows = rows_of_a_chunk(n_samples, n_features * numbers_per_row, chunk_multiple)
     if most_chunks is not None:
         chunk_rows = max(chunk_rows, -(-n_samples // most_chunks))
     sums = np.empty((-(-n_samples // chunk_rows), n_sums))

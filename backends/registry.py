@@ -130,6 +130,30 @@ def fused_enabled(fused: bool | None = None) -> bool:
     raise ValueError(message)
 
 
+def is_host_backend(name: str | None) -> bool:
+    """Whether a backend computes on NumPy's arrays, in the memory of the host.
+
+    Examples
+    --------
+    >>> from xpfit.backends import is_host_backend
+    >>> is_host_backend("numba"), is_host_backend("jax")
+    (True, False)
+    """
+    return name in HOST
+
+
+def check_default() -> None:
+    """Refuse a default of the context or the environment that cannot be used here.
+
+    Raises
+    ------
+    UnknownBackendError, BackendUnavailableError
+    """
+    name, source = default_name()
+    if name is not None:
+        get_backend(name, source=source)
+
+
 def default_name() -> tuple[str | None, str]:
     """The default that a context or the environment sets, and which of them set it."""
     context = _context_backend.get()
@@ -177,9 +201,8 @@ def resolve_backend(
     ------
     UnknownBackendError, BackendUnavailableError, MixedBackendError
     """
-    default, default_source = default_name()
-    if default is not None:
-        get_backend(default, source=default_source)
+    check_default()
+    default, _ = default_name()
     wanted = backend_of(*arrays, who=who)
     first = next((array for array in arrays if array is not None), None)
     if backend is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..backends import available_backends
-from .console import stdout
+from ..backends import available_backends, check_default
+from .console import say_warning, stdout
 
 
 def run_backends() -> None:
@@ -22,3 +22,8 @@ def run_backends() -> None:
             Text(devices if backend.available else str(backend.reason)),
         )
     stdout().print(made)
+    try:
+        check_default()
+    except (ValueError, ImportError) as problem:
+        # The list is what the user needs to mend it, so it comes first.
+        say_warning(str(problem))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ def check_folder(out: Path, overwrite: bool) -> None:
     --------
     >>> check_folder(Path("a-folder-that-does-not-exist"), overwrite=False)
     """
+    check_writable(out)
     if not out.exists():
         return
     if not out.is_dir():
@@ -49,6 +51,29 @@ def check_folder(out: Path, overwrite: bool) -> None:
         raise typer.BadParameter(message, param_hint="--out")
     if held and not overwrite:
         message = f"{out} already holds results; use --overwrite, or another folder with --out"
+        raise typer.BadParameter(message, param_hint="--out")
+
+
+def check_writable(out: Path) -> None:
+    """Refuse a place where nothing can be made, before any work is done.
+
+    Raises
+    ------
+    typer.BadParameter
+        A usage error: exit code 2.
+
+    Examples
+    --------
+    >>> check_writable(Path("results-of-today"))
+    """
+    parent = out.resolve().parent
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    why = "" if parent.is_dir() else f"{parent} is a file"
+    if not why and not os.access(parent, os.W_OK | os.X_OK):
+        why = f"{parent} is not writable for this user"
+    if why:
+        message = f"{out} cannot be made: {why}; name another place with --out"
         raise typer.BadParameter(message, param_hint="--out")
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..data import DataError, Table, TableEncoder, read_table, read_target
 from .console import say_warning, stderr, stdout, table
 from .fitting import classes_of, evaluate
-from .output import MODEL_FILE, new_file
+from .output import MODEL_FILE, check_writable, new_file
 from .scores import score_rows
 from .training import METADATA_KEY
 
@@ -56,6 +56,10 @@ def check_file(out: Path | None, overwrite: bool) -> None:
         return
     if out.suffix.lower() not in FORMATS:
         message = f"{out} must end in {' or '.join(FORMATS)}"
+        raise typer.BadParameter(message, param_hint="--out")
+    check_writable(out)
+    if out.is_dir():
+        message = f"{out} is a folder; name a file"
         raise typer.BadParameter(message, param_hint="--out")
     if out.exists() and not overwrite:
         message = f"{out} exists; use --overwrite, or another name"

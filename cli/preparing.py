@@ -20,6 +20,7 @@ from ..data import (
     read_target,
     split_by_column,
 )
+from ..data.errors import listed_columns
 from ..data.split import looks_like_split
 from ..data.target import Task, check_target
 from .models import MODELS, ModelOptions, check_options, choose_model
@@ -112,7 +113,7 @@ def prepare(options: DataOptions, model_options: ModelOptions) -> Prepared:
     name = options.target or table.default_target
     if name is None:
         asked = f"the target of {table.source}"
-        remedy = f"say --target COLUMN; the columns are {', '.join(table.names[:20])}"
+        remedy = f"say --target COLUMN; the columns are {listed_columns(table.names)}"
         raise DataError(asked, "this format does not name one", remedy)
     target = read_target(table, name)
     table = table.without([name])

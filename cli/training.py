@@ -82,7 +82,7 @@ def check_backend(name: str) -> None:
     from ..backends import UnknownBackendError, get_backend
 
     try:
-        get_backend(name)
+        get_backend(name, source="--backend")
     except UnknownBackendError as error:
         raise typer.BadParameter(str(error), param_hint="--backend") from error
 

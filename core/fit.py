@@ -23,7 +23,7 @@ SOLVERS = ("auto", "lbfgs", "newton", "exact")
 
 # Newton's method wins while forming the Hessian (n_samples * n_features^2 products) costs less than
 # the many small steps of L-BFGS; the joint Hessian of classes is formed less efficiently.
-NEWTON_PRODUCTS = 8_000_000
+NEWTON_PRODUCTS = 16_000_000
 NEWTON_PRODUCTS_MULTICLASS = 1_000_000
 NEWTON_COLUMNS = 600
 
@@ -100,7 +100,7 @@ def fit_linear_model(
     standardize: bool = False,
     solver: str = "auto",
     max_iter: int = 100,
-    tol: float = 1e-6,
+    tol: float = 1e-5,
     W_start: np.ndarray[Any, Any] | None = None,
     b_start: np.ndarray[Any, Any] | None = None,
     callbacks: Sequence[Callback] = (),

@@ -31,7 +31,7 @@ def fit_huber(
     sample_weight: Array | None = None,
     fit_intercept: bool = True,
     max_iter: int = 100,
-    tol: float = 1e-6,
+    tol: float = 1e-5,
     W_start: np.ndarray[Any, Any] | None = None,
     b_start: np.ndarray[Any, Any] | None = None,
     scale_start: float | None = None,

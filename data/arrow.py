@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ from numpy.typing import NDArray
 from pyarrow import csv, parquet
 
 from .errors import DataError, quoted
-from .table import Categories, Table, check_names
+from .table import Categories, Table, check_names, is_number
 
 # "None" and "-" are left out on purpose: both are categories in published tables.
 MISSING = ("", "?", "NA", "N/A", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null", "n/a", "<NA>")
 _DELIMITERS = (",", ";", "\t", "|")
 _DAY = 86400.0
+# A text column of which at least this share of the known cells are numbers gets a note.
+_MOSTLY_NUMBERS = 0.5
 
 
 def read_csv(path: Path, text_columns: tuple[str, ...] = ()) -> Table:
@@ -41,7 +45,7 @@ def read_csv(path: Path, text_columns: tuple[str, ...] = ()) -> Table:
     header, delimiter = _header(path)
     names = [name.strip() for name in header]
     check_names(names, str(path))
-    if all(_is_number(name) for name in names):
+    if all(is_number(name) for name in names):
         reason = f"its first line holds numbers ({quoted(names, 3)}), not column names"
         raise DataError(str(path), reason, "add a header line that names the columns")
     forced = {
@@ -56,7 +60,22 @@ def read_csv(path: Path, text_columns: tuple[str, ...] = ()) -> Table:
         table = _parse(path, delimiter, len(names), {raw: pa.string() for raw in header})
     except (OSError, pa.ArrowException) as error:
         raise _broken(path, error) from error
-    return _table(path, names, table.columns, frozenset(text_columns))
+    read = _table(path, names, table.columns, frozenset(text_columns))
+    return replace(read, notes=(*read.notes, *_note_of_the_end(path)))
+
+
+def _note_of_the_end(path: Path) -> tuple[str, ...]:
+    """A file that was cut within its last cell still reads well: only the line break is gone."""
+    if path.suffix.lower() == ".gz":
+        # gzip knows its length: a cut file was refused.
+        return ()
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        if stream.read(1) in b"\r\n":
+            return ()
+    return (
+        "the file does not end with a line break; if it was cut off, its last cell is incomplete",
+    )
 
 
 def read_parquet(path: Path) -> Table:
@@ -125,14 +144,6 @@ def _parse(path: Path, delimiter: str, width: int, types: dict[str, pa.DataType]
     )
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _broken(path: Path, error: Exception) -> DataError:
     """Say in plain words what pyarrow or zlib could not read."""
     text = " ".join(str(error).split())
@@ -163,6 +174,8 @@ def _table(path: Path, names: list[str], columns: list[Any], as_text: frozenset[
         column = _column(path, name, chunked, name in as_text)
         if isinstance(column, Categories):
             categories[name] = column
+            note = "" if name in as_text else _note_of_numbers(name, column)
+            notes += [note] if note else []
         else:
             numeric[name] = column
     n_rows = len(columns[0]) if columns else 0
@@ -172,6 +185,31 @@ def _table(path: Path, names: list[str], columns: list[Any], as_text: frozenset[
         block[:, j] = values
     position = {name: j for j, name in enumerate(numeric)}
     return Table(str(path), tuple(names), block, position, categories, notes=tuple(notes))
+
+
+def _note_of_numbers(name: str, column: Categories) -> str:
+    """Say which cells made categories of a column that is numbers for the most part."""
+    rows = column.rows_of_text()
+    if not rows.size:
+        return ""
+    n_known = int((column.codes >= 0).sum())
+    if rows.size <= (1.0 - _MOSTLY_NUMBERS) * n_known:
+        return (
+            f"column {name!r} is read as categories: {rows.size} of {n_known} cells are no "
+            f"numbers, the first is {column.levels[column.codes[rows[0]]]!r} in data row "
+            f"{rows[0] + 1}; mend or empty them to have it read as numbers"
+        )
+    decimal = [level for level in column.levels if _has_decimal_comma(level)]
+    if decimal and all(is_number(level.replace(",", ".", 1)) for level in column.levels):
+        return (
+            f"column {name!r} is read as categories: its numbers have a decimal comma "
+            f"({decimal[0]!r}); write them with a point"
+        )
+    return ""
+
+
+def _has_decimal_comma(text: str) -> bool:
+    return text.count(",") == 1 and is_number(text.replace(",", "."))
 
 
 def _column(path: Path, name: str, chunked: Any, as_text: bool) -> Categories | NDArray[np.float64]:
@@ -217,7 +255,7 @@ def _text(chunked: Any, as_text: bool) -> Categories | NDArray[np.float64]:
     raw_levels = [str(level).strip() for level in encoded.dictionary.to_pylist()]
     raw_codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
     levels = sorted({level for level in raw_levels if level not in MISSING})
-    if levels and not as_text and all(_is_number(level) for level in levels):
+    if levels and not as_text and all(is_number(level) for level in levels):
         values = [np.nan if level in MISSING else float(level) for level in raw_levels]
         numbers: NDArray[np.float64] = np.asarray([*values, np.nan])[raw_codes]
         return numbers

@@ -174,8 +174,11 @@ class TableEncoder:
         wrong = [column.name for column in self.numbers if column.name in table.categories]
         wrong = [name for name in wrong if (table.categories[name].codes >= 0).any()]
         if wrong:
-            level = table.categories[wrong[0]].levels[0]
-            reason = f"it holds text such as {level!r}, but the model was trained on numbers"
+            column = table.categories[wrong[0]]
+            # Text, or true and false; all numbers would not be categories, unless asked for.
+            at = [*column.rows_of_text(), *np.flatnonzero(column.codes >= 0)][0]
+            level = column.levels[column.codes[at]]
+            reason = f"it holds {level!r} (data row {at + 1}), and the model was trained on numbers"
             asked = f"column {wrong[0]!r} of {table.source}"
             raise DataError(asked, reason, "mend these cells, or leave them empty")
         check_finite(table, [column.name for column in self.numbers])

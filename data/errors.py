@@ -48,6 +48,21 @@ def quoted(names: Iterable[str], limit: int = 8) -> str:
     return text + (f" and {len(listed) - limit} more" if len(listed) > limit else "")
 
 
+def listed_columns(names: Iterable[str], limit: int = 20) -> str:
+    """List columns, and the last one even where there are too many: it often is the target.
+
+    Examples
+    --------
+    >>> listed_columns(["a", "b", "c", "d", "e"], limit=3)
+    "'a', 'b', 2 more, 'e'"
+    """
+    names = list(names)
+    if len(names) <= limit:
+        return quoted(names, limit)
+    shown = ", ".join(repr(name) for name in names[: limit - 1])
+    return f"{shown}, {len(names) - limit} more, {names[-1]!r}"
+
+
 def suggestion(name: str, names: Iterable[str]) -> str:
     """Say which of ``names`` may have been meant by ``name``, or which there are.
 
@@ -60,4 +75,4 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     by_lower = {known.lower(): known for known in listed}
     close = [by_lower[key] for key in get_close_matches(name.lower(), list(by_lower), n=3)]
     meant = f"did you mean {quoted(close)}? " if close else ""
-    return f"{meant}{'T' if meant else 't'}he columns are {quoted(listed, 20)}"
+    return f"{meant}{'T' if meant else 't'}he columns are {listed_columns(listed)}"

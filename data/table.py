@@ -12,6 +12,21 @@ from numpy.typing import NDArray
 from .errors import DataError, quoted, suggestion
 
 
+def is_number(text: str) -> bool:
+    """Whether Python reads the text as a number.
+
+    Examples
+    --------
+    >>> is_number("1e3"), is_number("1,5")
+    (True, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Categories:
     """A categorical column: a code per row, and the text that each code stands for.
@@ -36,6 +51,17 @@ class Categories:
         """The text of every row, empty where it is missing."""
         texts: NDArray[np.str_] = np.asarray([*self.levels, ""], dtype=np.str_)[self.codes]
         return texts
+
+    def rows_of_text(self) -> NDArray[np.intp]:
+        """The rows whose text is no number.
+
+        Examples
+        --------
+        >>> Categories(np.array([0, 1, -1], dtype=np.int32), ("3.5", "old")).rows_of_text().tolist()
+        [1]
+        """
+        is_text = np.asarray([*(not is_number(level) for level in self.levels), False])
+        return np.flatnonzero(is_text[self.codes])
 
 
 Column: TypeAlias = NDArray[Any] | Categories

@@ -12,9 +12,9 @@ from ..backends import (
     backend_of,
     default_name,
     get_backend,
+    is_host_backend,
     resolve_backend,
 )
-from ..backends.registry import HOST
 from ..core.passes import is_sparse
 
 AUTO = "auto"
@@ -99,7 +99,7 @@ def backend_for_prediction(argument: str | None, X: Array) -> Backend:
     if name is not None:
         return get_backend(name, source="arrays given to predict")
     asked = argument if argument is not None else default_name()[0]
-    if asked in HOST:
+    if asked is not None and is_host_backend(asked):
         # Unavailable here: another one does, as it does for a model that a device fitted.
         with suppress(BackendUnavailableError):
             return get_backend(asked, source="backend=")

@@ -93,7 +93,7 @@ def _check_number_of_classes(classes: np.ndarray[Any, Any], who: str) -> None:
     if classes.shape[0] < 2:
         message = (
             f"{who} needs samples of at least 2 classes in y, but the data contain only one "
-            f"class: {classes[0]!r}. Check how y was made, or how the rows were split."
+            f"class: {classes[:1].tolist()[0]!r}. Check how y was made, or how the rows were split."
         )
         raise ValueError(message)
 
@@ -197,7 +197,7 @@ def class_weights(
     if not isinstance(class_weight, dict):
         totals = np.bincount(labels.codes, weights=to_host(sample_weight), minlength=n_classes)
         if not totals.all():
-            empty = labels.classes[np.flatnonzero(totals == 0)[0]]
+            empty = labels.classes.tolist()[np.flatnonzero(totals == 0)[0]]
             message = (
                 f"{who}: class_weight='balanced' has no weight for class {empty!r}: all its rows "
                 "have sample_weight 0. Drop those rows, or give class_weight as a dict."

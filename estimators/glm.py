@@ -128,7 +128,7 @@ class PoissonRegressor(_PointwiseRegressor):
     fit_intercept : bool, default=True
     solver : {"auto", "lbfgs", "newton", "newton-cholesky"}, default="auto"
     max_iter : int, default=100
-    tol : float, default=1e-6
+    tol : float, default=1e-5
         Stop at max(abs(gradient)) <= tol (scikit-learn: 1e-4).
     warm_start : bool, default=False
     verbose : int, default=0
@@ -166,7 +166,7 @@ class PoissonRegressor(_PointwiseRegressor):
         fit_intercept: bool = True,
         solver: str = "auto",
         max_iter: int = 100,
-        tol: float = 1e-6,
+        tol: float = 1e-5,
         warm_start: bool = False,
         verbose: int = 0,
         backend: str | None = None,
@@ -250,7 +250,7 @@ class GeneralizedLinearRegressor(_PointwiseRegressor):
         fit_intercept: bool = True,
         solver: str = "auto",
         max_iter: int = 100,
-        tol: float = 1e-6,
+        tol: float = 1e-5,
         warm_start: bool = False,
         verbose: int = 0,
         backend: str | None = None,

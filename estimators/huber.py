@@ -38,7 +38,7 @@ class HuberRegressor(LinearRegressorMixin, LinearEstimator):
     alpha : float, default=0.0001
     warm_start : bool, default=False
     fit_intercept : bool, default=True
-    tol : float, default=1e-6
+    tol : float, default=1e-5
         Stop at max(abs(gradient)) <= tol of the mean cost (scikit-learn: 1e-5 of the sum).
     backend, callbacks
         As in `LogisticRegression`. There is no `standardize` here.
@@ -87,7 +87,7 @@ class HuberRegressor(LinearRegressorMixin, LinearEstimator):
         alpha: float = 0.0001,
         warm_start: bool = False,
         fit_intercept: bool = True,
-        tol: float = 1e-6,
+        tol: float = 1e-5,
         backend: str | None = None,
         callbacks: Any = None,
     ) -> None:

@@ -25,7 +25,7 @@ class LinearRegression(LeastSquares):
     fit_intercept : bool, default=True
     copy_X : bool, default=True
         Accepted for scikit-learn's sake. X is never written to and never copied.
-    tol : float, default=1e-6
+    tol : float, default=1e-5
         An iterative solver stops at max(abs(gradient)) <= tol; the exact one has no use for it.
     n_jobs : int, default=None
         Accepted, without effect: threads belong to the backend.
@@ -84,7 +84,7 @@ class LinearRegression(LeastSquares):
         *,
         fit_intercept: bool = True,
         copy_X: bool = True,
-        tol: float = 1e-6,
+        tol: float = 1e-5,
         n_jobs: int | None = None,
         positive: bool = False,
         backend: str | None = None,

@@ -54,7 +54,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         Anything but 0 is an error for now.
     dual : bool, default=False
         Accepted with solver="liblinear", without effect: the optimum is the same.
-    tol : float, default=1e-6
+    tol : float, default=1e-5
         Stop at max(abs(gradient)) <= tol of the mean cost (scikit-learn: 1e-4).
     fit_intercept : bool, default=True
     intercept_scaling : float, default=1
@@ -141,7 +141,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         C: float = 1.0,
         l1_ratio: float | None = 0.0,
         dual: bool = False,
-        tol: float = 1e-6,
+        tol: float = 1e-5,
         fit_intercept: bool = True,
         intercept_scaling: float = 1,
         class_weight: Any = None,

@@ -101,6 +101,8 @@ def _plain_json(metadata: Any, asked: str, who: str) -> Any:
 
 def _write_atomically(path: Path, content: bytes, asked: str, who: str) -> None:
     # In the same folder, so that the last step is a rename: never a half-written file at `path`.
+    if path.is_dir():
+        raise _error(asked, who, "it is a folder", "name a file in it: model.safetensors")
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(

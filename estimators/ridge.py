@@ -44,7 +44,7 @@ class Ridge(LeastSquares):
         Accepted for scikit-learn's sake. X is never written to and never copied.
     max_iter : int or None, default=None
         Most iterations of an iterative solver; None is 1000.
-    tol : float, default=1e-6
+    tol : float, default=1e-5
         An iterative solver stops at max(abs(gradient)) <= tol of the mean cost. (scikit-learn:
         1e-4, with another meaning for each solver.)
     solver : {"auto", "exact", "svd", "cholesky", "newton", "lbfgs", "lsqr", "sparse_cg", "sag", \
@@ -100,7 +100,7 @@ class Ridge(LeastSquares):
         fit_intercept: bool = True,
         copy_X: bool = True,
         max_iter: int | None = None,
-        tol: float = 1e-6,
+        tol: float = 1e-5,
         solver: str = "auto",
         positive: bool = False,
         random_state: Any = None,

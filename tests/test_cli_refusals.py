@@ -61,7 +61,7 @@ def test_json_has_no_nan(tmp_path):
     ("arguments", "code", "text"),
     [
         (["--target", "boughtt"], 1, "did you mean 'bought'?"),
-        ([], 1, "say --target COLUMN; the columns are age, job"),
+        ([], 1, "say --target COLUMN; the columns are 'age', 'job'"),
         (["--target", "bought", "--drop", "nope"], 1, "column 'nope'"),
         (["--target", "bought", "--model", "ridge"], 1, "a regression needs numbers"),
         (["--target", "bought", "--alpha", "1"], 2, "--alpha is for ridge, poisson, huber"),
@@ -69,7 +69,11 @@ def test_json_has_no_nan(tmp_path):
         (["--target", "bought", "--split-column", "job"], 1, "it also holds 'cook', 'smith'"),
         (["--target", "bought", "--test-size", "1.5"], 2, "--test-size"),
         (["--target", "bought", "--model", "forest"], 2, "--model"),
-        (["--target", "bought", "--backend", "nunpy"], 2, "unknown backend 'nunpy'"),
+        (
+            ["--target", "bought", "--backend", "nunpy"],
+            2,
+            "unknown backend 'nunpy' (from --backend)",
+        ),
         (["--target", "spent", "--model", "logistic"], 1, "classes in 240 rows"),
     ],
 )
@@ -99,6 +103,27 @@ def test_backends_lists_what_there_is():
     assert "numpy" in text
     assert np.__version__ in text
     assert "usable" in text
+
+
+def test_backends_says_when_the_environment_names_none_of_them(monkeypatch):
+    monkeypatch.setenv("XPFIT_BACKEND", "nunpy")
+    text, error = run("backends")
+    assert np.__version__ in text
+    assert "unknown backend 'nunpy' (from environment variable XPFIT_BACKEND)" in error
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path, table):
+    (tmp_path / "file").write_text("")
+    for command in (
+        ("train", table, "--target", "bought", "--out", tmp_path / "file" / "out"),
+        ("predict", "no-model", table, "--out", tmp_path / "file" / "out.csv"),
+    ):
+        _, error = run(*command, code=2)
+        assert "file is a file; name another place with --out" in error
+    _, error = run("predict", "no-model", table, "--out", tmp_path / "a.csv", code=1)
+    (tmp_path / "a.csv").mkdir()
+    _, error = run("predict", "no-model", table, "--out", tmp_path / "a.csv", code=2)
+    assert "is a folder; name a file" in error
 
 
 def test_version_and_help():

@@ -76,6 +76,35 @@ def test_a_late_text_makes_the_whole_column_text(tmp_path):
     assert table.n_rows == 400_001
 
 
+def test_texts_among_numbers_are_named(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [f"{k},{k}" for k in range(30)]
+    rows[7] = "7,seven"
+    path.write_text("\n".join(["x,y", *rows]) + "\n")
+    table = read_table(path)
+    assert table.kind("y") == "categorical"
+    (note,) = table.notes
+    assert "column 'y' is read as categories: 1 of 30 cells are no numbers" in note
+    assert "'seven' in data row 8" in note
+    assert read_table(path, ["y"]).notes == ()
+
+
+def test_decimal_commas_are_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x;y\n1,5;1\n2;2\n3,25;3\n")
+    assert "its numbers have a decimal comma ('1,5')" in read_table(path).notes[0]
+    path.write_text("x;y\n1,5;1\nlow;2\nhigh;3\n")
+    assert read_table(path).notes == ()
+
+
+def test_a_last_cell_without_a_line_break_is_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("x,y\n1,2\n3,45")
+    assert "its last cell is incomplete" in read_table(path).notes[0]
+    path.write_text("x,y\n1,2\n3,45\r\n")
+    assert read_table(path).notes == ()
+
+
 def test_an_empty_line_of_a_single_column_is_a_missing_value(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("x\n1\n\n3\n")

@@ -145,6 +145,8 @@ def test_saving_replaces_a_model_whole_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     with pytest.raises(ModelFileError, match=r"saving to .*asked by Ridge.save.*cannot be written"):
         Ridge().fit(X, TARGETS).save(tmp_path / "no folder" / "model")
+    with pytest.raises(ModelFileError, match=r"it is a folder.*name a file in it"):
+        Ridge().fit(X, TARGETS).save(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
 
 

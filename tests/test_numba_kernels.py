@@ -11,7 +11,7 @@ import pytest
 from helpers import run_python
 from numba import njit
 
-from xpfit.backends import get_backend
+from xpfit.backends import KernelCompileError, get_backend
 from xpfit.backends.numba_kernels import compile as kernel_compile
 from xpfit.backends.numba_kernels.compile import cache_folder, portable_source
 from xpfit.backends.numba_kernels.scalar import exp, log, log1p
@@ -244,6 +244,20 @@ def test_a_pass_makes_no_copy_of_x() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < X.nbytes / 10
+
+
+def test_a_formula_that_cannot_be_compiled_is_explained() -> None:
+    def misspelt(xp: Any, y: Any, raw_prediction: Any) -> Any:
+        return xp.expp(raw_prediction)
+
+    def loops(xp: Any, y: Any, raw_prediction: Any) -> Any:
+        return sorted([raw_prediction])
+
+    arguments = np.ones((4, 1)), np.zeros(4), None, np.ones((1, 1)), np.zeros(1)
+    for formula, why in ((misspelt, "expp"), (loops, "")):
+        loss = PointwiseLoss("mistaken", formula, plain, plain)
+        with pytest.raises(KernelCompileError, match=f"loss_gradient\\[mistaken.*{why}.*numpy'"):
+            loss_gradient(*arguments, loss, backend=NUMBA)
 
 
 def test_a_number_around_a_formula_is_taken_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import importlib.util
 import inspect
 import logging
 import os
+import re
 import sys
 import tempfile
 import textwrap
@@ -29,6 +30,9 @@ from weakref import WeakKeyDictionary
 import numba
 from numba import njit
 from numba.core import event
+from numba.core.errors import NumbaError
+
+from ..errors import not_compilable
 
 logger = logging.getLogger("xpfit")
 
@@ -220,6 +224,23 @@ class _Announce(event.Listener):
 _ready: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
+def _reason(problem: NumbaError) -> str:
+    """The lines of Numba's message that say what is wrong, not where in Numba it was found."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(problem))
+    lines = [line.strip() for line in plain.splitlines()]
+    telling = (
+        "Unknown attribute",
+        "Untyped global name",
+        "No implementation of function",
+        "No match",
+        "Invalid use of",
+        "Cannot unify",
+        "cannot determine",
+    )
+    found = [line for line in lines if line.startswith(telling)]
+    return (found or [line for line in lines if line] or ["no reason given"])[0].rstrip(".:")
+
+
 def prepare(kernel: Any, what: str, *arguments: Any) -> None:
     """Compile `kernel` for these arguments, or load it from disk, before threads call it.
 
@@ -230,6 +251,9 @@ def prepare(kernel: Any, what: str, *arguments: Any) -> None:
     if what in prepared:
         return
     signature = tuple(numba.typeof(argument) for argument in arguments)
-    with event.install_listener("numba:compile", _Announce(what)):
-        kernel.compile(signature)
+    try:
+        with event.install_listener("numba:compile", _Announce(what)):
+            kernel.compile(signature)
+    except NumbaError as problem:
+        raise not_compilable(what, _reason(problem)) from problem
     prepared.add(what)

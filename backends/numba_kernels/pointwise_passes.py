@@ -53,9 +53,9 @@ def loss_gradient(X, y, weight, w, b, parameters, chunk_rows, counter, sums):
         last = min(n, first + chunk_rows)
         for start in range(first, last, BLOCK):
             stop = min(last, start + BLOCK)
-            product(X, start, stop, w, b, raw)
+            product(X, start, stop, w, b, raw, stop)
             loss += losses(y[start:stop], weight[start:stop], raw, stop - start, parameters, g)
-            accumulate(X, start, stop, g, out)
+            accumulate(X, start, stop, g, out, stop)
             for i in range(stop - start):
                 grad_b += g[i]
         sums[chunk, :d] = out
@@ -93,10 +93,10 @@ def curvature_product(
         last = min(n, first + chunk_rows)
         for start in range(first, last, BLOCK):
             stop = min(last, start + BLOCK)
-            product(X, start, stop, w, b, raw)
-            product(X, start, stop, direction_w, direction_b, along)
+            product(X, start, stop, w, b, raw, stop)
+            product(X, start, stop, direction_w, direction_b, along, -1)
             bend(y[start:stop], weight[start:stop], raw, along, stop - start, parameters, g)
-            accumulate(X, start, stop, g, out)
+            accumulate(X, start, stop, g, out, stop)
             for i in range(stop - start):
                 product_b += g[i]
         sums[chunk, :d] = out
@@ -105,7 +105,7 @@ def curvature_product(
         chunk = fetch_add(counter, 1)
 
 
-# Rows of a block of the Gram pass: it is read once for each pair of columns.
+# Rows of a block of the Gram pass: it is read once for each four columns.
 GRAM_ROWS = 64
 
 
@@ -126,29 +126,32 @@ def curvatures(y, weight, raw, n, parameters, h):
 
 @njit(nogil=True, error_model="numpy", cache=True)
 def weighted_gram(X, y, weight, w, b, parameters, chunk_rows, counter, sums):
-    """sums[chunk] = [upper triangle (d x d)..., edge (d)..., grad_w..., corner, grad_b, loss]."""
+    """sums[chunk] = [gram (d x d)..., edge (d)..., grad_w..., corner, grad_b, loss]."""
     n = y.shape[0]
     d = w.shape[0]
     raw, g, h = np.empty(GRAM_ROWS), np.empty(GRAM_ROWS), np.empty(GRAM_ROWS)
-    scratch = np.empty((GRAM_ROWS, d))
+    padded = d + (-d) % 4
+    scratch = np.zeros((2, padded, GRAM_ROWS))
     chunk = fetch_add(counter, 1)
     while chunk < sums.shape[0]:
-        inner, edge, grad = np.zeros((d, d)), np.zeros(d), np.zeros(d)
+        inner, edge, grad = np.zeros((padded, padded)), np.zeros(d), np.zeros(d)
         corner, grad_b, loss = 0.0, 0.0, 0.0
         first = chunk * chunk_rows
         last = min(n, first + chunk_rows)
         for start in range(first, last, GRAM_ROWS):
             stop = min(last, start + GRAM_ROWS)
             m = stop - start
-            product(X, start, stop, w, b, raw)
+            product(X, start, stop, w, b, raw, stop)
             loss += losses(y[start:stop], weight[start:stop], raw, m, parameters, g)
             corner += curvatures(y[start:stop], weight[start:stop], raw, m, parameters, h)
-            accumulate(X, start, stop, g, grad)
-            accumulate(X, start, stop, h, edge)
+            accumulate(X, start, stop, g, grad, stop)
+            accumulate(X, start, stop, h, edge, -1)
             add_gram(X, start, stop, h, scratch, inner)
             for i in range(m):
                 grad_b += g[i]
-        sums[chunk, : d * d] = inner.ravel()
+        for j in range(d):
+            for k in range(j, d):
+                sums[chunk, j * d + k] = sums[chunk, k * d + j] = inner[j, k]
         sums[chunk, d * d : d * d + d] = edge
         sums[chunk, d * d + d : d * d + 2 * d] = grad
         sums[chunk, d * d + 2 * d] = corner

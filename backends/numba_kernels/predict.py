@@ -17,5 +17,5 @@ def predict_raw(X, w, b, chunk_rows, counter, n_chunks, out):
         last = min(n, (chunk + 1) * chunk_rows)
         for start in range(chunk * chunk_rows, last, BLOCK):
             stop = min(last, start + BLOCK)
-            product(X, start, stop, w, b, out[start:stop])
+            product(X, start, stop, w, b, out[start:stop], -1)
         chunk = fetch_add(counter, 1)

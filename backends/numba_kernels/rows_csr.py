@@ -10,7 +10,7 @@ BLOCK = 256
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")
-def product(X, start, stop, w, b, raw):
+def product(X, start, stop, w, b, raw, soon):
     """raw[i] = X[start + i] @ w + b."""
     data, indices, indptr = X
     for i in range(stop - start):
@@ -21,7 +21,7 @@ def product(X, start, stop, w, b, raw):
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")
-def accumulate(X, start, stop, g, out):
+def accumulate(X, start, stop, g, out, soon):
     """out += X[start:stop].T @ g."""
     data, indices, indptr = X
     for i in range(stop - start):

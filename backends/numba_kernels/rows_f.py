@@ -4,33 +4,55 @@ from __future__ import annotations
 
 from numba import njit
 
+from .gram import add_gram_of_columns
 from .rows_c import accumulate_many as accumulate_many_c
-from .rows_c import add_gram as add_gram_c
 from .rows_c import product_many as product_many_c
-from .scalar import to_double
+from .scalar import prefetch, to_double
 
 SUMS = {"reassoc", "contract", "nsz"}
-# Long enough that each column's piece is worth a hardware prefetch, short enough that 64 columns
-# of it (512 KiB of float64) stay in a level-2 cache for the second reading.
-BLOCK = 1024
+# Long enough that each column's piece is worth asking memory for, short enough that 64 columns of
+# this block and of the next (256 KiB of float64 each) stay in a level-2 cache.
+BLOCK = 512
+
+
+@njit(nogil=True, error_model="numpy", forceinline=True)
+def ask(X, j, first, count, per_line):
+    """Ask memory for X[j, first:first + count], a line of `per_line` numbers at a time."""
+    for i in range(first, first + count, per_line):
+        prefetch(X, j, i)
 
 
 @njit(nogil=True, fastmath=SUMS, error_model="numpy")
-def product(X, start, stop, w, b, raw):
-    """raw[i] = X[:, start + i] @ w + b: four columns for each trip through `raw`."""
+def product(X, start, stop, w, b, raw, soon):
+    """raw[i] = X[:, start + i] @ w + b: eight columns for each trip through `raw`.
+
+    `soon` is the row that the next block starts at; negative where it is not known.
+    """
     d = w.shape[0]
     n = stop - start
+    per_line = 64 // X.itemsize
+    asked = n if soon >= 0 else 0
     for i in range(n):
         raw[i] = b
-    whole = d - d % 4
-    for j in range(0, whole, 4):
+    whole = d - d % 8
+    for j in range(0, whole, 8):
+        # Half of the columns of the next block; the others are asked for by `accumulate`.
+        for k in range(4):
+            ask(X, j // 2 + k, soon, asked, per_line)
         c0, c1 = X[j, start:stop], X[j + 1, start:stop]
         c2, c3 = X[j + 2, start:stop], X[j + 3, start:stop]
+        c4, c5 = X[j + 4, start:stop], X[j + 5, start:stop]
+        c6, c7 = X[j + 6, start:stop], X[j + 7, start:stop]
         w0, w1, w2, w3 = w[j], w[j + 1], w[j + 2], w[j + 3]
+        w4, w5, w6, w7 = w[j + 4], w[j + 5], w[j + 6], w[j + 7]
         for i in range(n):
-            raw[i] += (to_double(c0[i]) * w0 + to_double(c1[i]) * w1) + (
+            one = (to_double(c0[i]) * w0 + to_double(c1[i]) * w1) + (
                 to_double(c2[i]) * w2 + to_double(c3[i]) * w3
             )
+            two = (to_double(c4[i]) * w4 + to_double(c5[i]) * w5) + (
+                to_double(c6[i]) * w6 + to_double(c7[i]) * w7
+            )
+            raw[i] += one + two
     for j in range(whole, d):
         column = X[j, start:stop]
         wj = w[j]
@@ -39,10 +61,30 @@ def product(X, start, stop, w, b, raw):
 
 
 @njit(nogil=True, fastmath=SUMS, error_model="numpy")
-def accumulate(X, start, stop, g, out):
-    """out[j] += X[j, start:stop] @ g."""
+def accumulate(X, start, stop, g, out, soon):
+    """out[j] += X[j, start:stop] @ g: four columns for each trip through `g`."""
     n = stop - start
-    for j in range(out.shape[0]):
+    d = out.shape[0]
+    per_line = 64 // X.itemsize
+    asked = n if soon >= 0 else 0
+    whole = d - d % 4
+    for j in range(0, whole, 4):
+        ask(X, (d + j) // 2, soon, asked, per_line)
+        ask(X, (d + j) // 2 + 1, soon, asked, per_line)
+        c0, c1 = X[j, start:stop], X[j + 1, start:stop]
+        c2, c3 = X[j + 2, start:stop], X[j + 3, start:stop]
+        t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0
+        for i in range(n):
+            gi = g[i]
+            t0 += to_double(c0[i]) * gi
+            t1 += to_double(c1[i]) * gi
+            t2 += to_double(c2[i]) * gi
+            t3 += to_double(c3[i]) * gi
+        out[j] += t0
+        out[j + 1] += t1
+        out[j + 2] += t2
+        out[j + 3] += t3
+    for j in range(whole, d):
         column = X[j, start:stop]
         total = 0.0
         for i in range(n):
@@ -98,5 +140,10 @@ def column_sums(X, start, stop, weight, origin, sums, squares):
 
 @njit(nogil=True, error_model="numpy")
 def add_gram(X, start, stop, h, scratch, out):
-    """As in `rows_c`, on rows that are transposed into `scratch` first."""
-    add_gram_c(transposed_block(X, start, stop, scratch), 0, stop - start, h, scratch, out)
+    """As in `rows_c`."""
+    columns, weighted = scratch[0], scratch[1]
+    for j in range(X.shape[0]):
+        column, target = X[j, start:stop], columns[j]
+        for i in range(stop - start):
+            target[i] = to_double(column[i])
+    add_gram_of_columns(columns, weighted, h, stop - start, out)
