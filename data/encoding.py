@@ -171,16 +171,14 @@ class TableEncoder:
             asked = f"column(s) {quoted(absent)} in {table.source}"
             remedy = "add them; leave cells empty where the value is unknown"
             raise DataError(asked, "the model was trained on them, but they are not there", remedy)
-        wrong = [column.name for column in self.numbers if column.name in table.categories]
-        wrong = [name for name in wrong if (table.categories[name].codes >= 0).any()]
-        if wrong:
-            column = table.categories[wrong[0]]
-            # Text, or true and false; all numbers would not be categories, unless asked for.
-            at = [*column.rows_of_text(), *np.flatnonzero(column.codes >= 0)][0]
-            level = column.levels[column.codes[at]]
-            reason = f"it holds {level!r} (data row {at + 1}), and the model was trained on numbers"
-            asked = f"column {wrong[0]!r} of {table.source}"
-            raise DataError(asked, reason, "mend these cells, or leave them empty")
+        for name in (column.name for column in self.numbers if column.name in table.categories):
+            column = table.categories[name]
+            # Text, or true and false. All numbers would not be categories, unless asked for.
+            for at in (*column.rows_of_text()[:1], *np.flatnonzero(column.codes >= 0)[:1]):
+                level = column.levels[column.codes[at]]
+                reason = f"it holds {level!r} (data row {at + 1}); the model was trained on numbers"
+                asked = f"column {name!r} of {table.source}"
+                raise DataError(asked, reason, "mend these cells, or leave them empty")
         check_finite(table, [column.name for column in self.numbers])
 
     def _fill_numbers(self, table: Table, rows: NDArray[np.intp], out: NDArray[np.float64]) -> None:

@@ -102,7 +102,7 @@ def test_absent_columns_and_text_in_place_of_numbers():
     encoder = TableEncoder.fit(table_of({"x": [1.0, 2.0]}, {"t": ["a", "b"]}))
     with pytest.raises(DataError, match=r"column\(s\) 't' in demo: the model was trained on them"):
         encoder.transform(table_of({"x": [1.0]}))
-    with pytest.raises(DataError, match="holds text such as 'oops'"):
+    with pytest.raises(DataError, match=r"it holds 'oops' \(data row 1\)"):
         encoder.transform(table_of(text={"x": ["oops"], "t": ["a"]}))
 
 

@@ -153,7 +153,7 @@ def test_labels_that_are_none() -> None:
         LogisticRegression(class_weight={0: 1.0, "one": 2.0}).fit(X, LABELS)
     with pytest.raises(ValueError, match=r"class_weight\[1\] is -2"):
         LogisticRegression(class_weight={1: -2}).fit(X, LABELS)
-    with pytest.raises(ValueError, match=r"no weight for class np.int64"):
+    with pytest.raises(ValueError, match=r"no weight for class 1:"):
         LogisticRegression(class_weight="balanced").fit(X, LABELS, (LABELS == 0) * 1.0)
 
 
