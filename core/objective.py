@@ -68,6 +68,7 @@ class LinearObjective:
     on_overflow: Callable[[], None] | None = None
     weight_sum: float = field(init=False)
     dtype: Any = field(init=False)
+    _penalty_hessian: Array | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         xp = self.backend.xp
@@ -203,17 +204,22 @@ class LinearObjective:
         )  # fmt: skip
         gradient = self._pull_back(sums.grad_W, sums.grad_b) + self._penalty_gradient(theta)
         value = float(sums.loss) / self.weight_sum + self.penalty(theta)
-        self._checked(value + float(xp.sum(xp.linalg.diagonal(gram))), gradient)
+        if self.on_overflow is not None:
+            self._checked(value + float(xp.sum(xp.linalg.diagonal(gram))), gradient)
         hessian = self._pull_back_hessian(gram) / self.weight_sum
-        penalized = self.n_features * self.n_outputs
-        index = xp.arange(self.size, device=device(hessian))
-        diagonal = self.l2_reg_strength * xp.astype(index < penalized, hessian.dtype)
-        eye = xp.eye(self.size, dtype=hessian.dtype, device=device(hessian))
-        return value, gradient, hessian + eye * diagonal[None, :]
+        if self._penalty_hessian is None:
+            # Made once: on small data it took a tenth of a Newton step.
+            index = xp.arange(self.size, device=device(hessian))
+            penalized = xp.astype(index < self.n_features * self.n_outputs, hessian.dtype)
+            eye = xp.eye(self.size, dtype=hessian.dtype, device=device(hessian))
+            self._penalty_hessian = eye * (self.l2_reg_strength * penalized)[None, :]
+        return value, gradient, hessian + self._penalty_hessian
 
     def _pull_back_hessian(self, gram: Array) -> Array:
         # T' H T, T the map of `_direction`; rows of H are shifted, scaled and cut like gradients.
         xp, d, K = self.backend.xp, self.n_features, self.n_outputs
+        if self.fit_intercept and self.shift is None and self.scale is None:
+            return gram
         for _ in range(2):
             rows = xp.reshape(gram, (d + 1, -1))
             inner, last = rows[:d, :], rows[d:, :]
