@@ -147,12 +147,13 @@ def weighted_gram(
 ) -> tuple[tuple[Any, Array, Array], Array]:
     """Fused `core.passes.weighted_gram`, pointwise losses."""
     layout, d = layout_of(X), X.shape[1]
+    most_chunks = max(2, min(GRAM_CHUNKS, GRAM_BYTES // (8 * d * d)))
     kernel = _pointwise_module(loss, layout).weighted_gram
     what = f"weighted_gram[{loss.name}, {kind_of(X, layout)}]"
     sums = run_pass(
         kernel, what, X, d * d + 2 * d + 3, rows_for(X, layout), as_vector(y),
         as_vector(sample_weight), as_vector(W[:, 0]), float(b[0]), _parameters(loss),
-        numbers_per_row=max(1, d // 2), most_chunks=max(2, min(GRAM_CHUNKS, GRAM_BYTES // (8 * d * d))), chunk_multiple=GRAM_MULTIPLE,
+        numbers_per_row=max(1, d // 2), most_chunks=most_chunks, chunk_multiple=GRAM_MULTIPLE,
     )  # fmt: skip
     gram = np.empty((d + 1, d + 1))
     gram[:d, :d] = sums[: d * d].reshape(d, d)
