@@ -90,6 +90,14 @@ def fit_ours(X: Any, y: Matrix, l2_reg_strength: float, tol: float) -> Model:
         return _model(model.fit(X, y))
 
 
+def fit_ours_on(backend: str, X: Any, y: Matrix, tol: float) -> Any:
+    """xpfit.LogisticRegression on a backend, with the default penalty."""
+    from ..estimators import LogisticRegression
+
+    with quiet():
+        return LogisticRegression(tol=tol, backend=backend).fit(X, y)
+
+
 def fit_sklearn(solver: str) -> Callable[[Any, Matrix, float, float], Model]:
     """scikit-learn's LogisticRegression with the given solver."""
 

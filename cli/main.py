@@ -46,6 +46,15 @@ xpfit predict xpfit-out new.parquet --proba --out predicted.parquet
 xpfit predict xpfit-out/model.safetensors new.csv | head
 """
 
+_BENCH_EXAMPLES = """Examples:
+
+xpfit bench --budget 120
+
+xpfit bench --backends numpy,numba --cases affine,logistic_pass --out my-machine
+
+xpfit bench --cases kernels --sizes 1000,1000000
+"""
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -147,6 +156,45 @@ def predict(
     check_file(out, overwrite)
     with plain_errors():
         run_predict(model, data, out, proba=proba)
+
+
+@app.command(epilog=_BENCH_EXAMPLES)
+def bench(
+    backends: Annotated[
+        str, typer.Option(metavar="NAMES", help="Separated by commas; all that can be used here.")
+    ] = "",
+    cases: Annotated[
+        str, typer.Option(metavar="NAMES", help="Cases or groups, separated by commas; all.")
+    ] = "",
+    sizes: Annotated[
+        str, typer.Option(metavar="NUMBERS", help="Values of n, separated by commas; each case's.")
+    ] = "",
+    budget: Annotated[
+        float, typer.Option(min=1.0, metavar="SECONDS", help="Small sizes of all cases go first.")
+    ] = 300.0,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where tables, charts and the page go.")
+    ] = Path("xpfit-bench"),
+    overwrite: Annotated[
+        bool, typer.Option(help="Forget earlier results in FOLDER instead of adding to them.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Time loops, NumPy, Numba, fused kernels, JAX and GPU on this machine, side by side."""
+    from .benching import BenchOptions, as_sizes, run_bench
+    from .console import plain_errors
+    from .output import check_writable
+
+    check_writable(out)
+    options = BenchOptions(
+        _listed(backends), _listed(cases), as_sizes(_listed(sizes)), budget, out, overwrite, quiet
+    )
+    with plain_errors():
+        run_bench(options)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 @app.command()

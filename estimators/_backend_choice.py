@@ -16,12 +16,9 @@ from ..backends import (
     resolve_backend,
 )
 from ..core.passes import is_sparse
+from ._crossover import auto_crossover
 
 AUTO = "auto"
-
-# Stored elements of X below which Numba gains nothing. Its passes are level with NumPy's from 500
-# elements on (measured: 0.9 to 1.0 of the time), but importing it takes longer than small fits.
-AUTO_CROSSOVER = 30_000
 
 
 def choose_host_backend(n_samples: int, n_features: int, n_stored: int | None = None) -> str:
@@ -45,7 +42,7 @@ def choose_host_backend(n_samples: int, n_features: int, n_stored: int | None = 
     ('numpy', 'numba')
     """
     size = n_samples * n_features if n_stored is None else n_stored
-    return "numpy" if size < AUTO_CROSSOVER else "numba"
+    return "numpy" if size < auto_crossover() else "numba"
 
 
 def _automatic(X: Array) -> Backend:

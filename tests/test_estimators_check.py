@@ -19,7 +19,8 @@ from xpfit.estimators import (
     PoissonRegressor,
     Ridge,
 )
-from xpfit.estimators._backend_choice import AUTO_CROSSOVER, choose_host_backend
+from xpfit.estimators._backend_choice import choose_host_backend
+from xpfit.estimators._crossover import auto_crossover
 
 CLASSES = (
     LinearRegression,
@@ -75,8 +76,8 @@ def test_parameters_are_scikit_learns_and_ours(cls: type) -> None:
 
 
 def test_auto_takes_numpy_for_small_and_numba_for_large_data() -> None:
-    assert choose_host_backend(AUTO_CROSSOVER - 1, 1) == "numpy"
-    assert choose_host_backend(AUTO_CROSSOVER, 1) == "numba"
+    assert choose_host_backend(auto_crossover() - 1, 1) == "numpy"
+    assert choose_host_backend(auto_crossover(), 1) == "numba"
     assert choose_host_backend(10**6, 10**6, n_stored=10) == "numpy"
 
 

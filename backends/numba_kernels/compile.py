@@ -32,6 +32,7 @@ from numba import njit
 from numba.core import event
 from numba.core.errors import NumbaError
 
+from ..cache import cache_folder
 from ..errors import not_compilable
 
 logger = logging.getLogger("xpfit")
@@ -40,20 +41,6 @@ FORMULAS = ("value", "gradient", "curvature")
 _HERE = Path(__file__).parent
 _PACKAGE = __package__ or "xpfit.backends.numba_kernels"
 _OPTIONS = 'error_model="numpy", fastmath={"contract"}, forceinline=True'
-
-
-def cache_folder() -> Path:
-    """Where generated modules live: XPFIT_CACHE_DIR, else the user's cache folder."""
-    named = os.environ.get("XPFIT_CACHE_DIR", "").strip()
-    if named:
-        return Path(named).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local"))
-    elif sys.platform == "darwin":
-        base = Path("~/Library/Caches")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    return base.expanduser() / "xpfit"
 
 
 def portable_source(function: Callable[..., Any], name: str) -> str | None:

@@ -1,0 +1,129 @@
+"""Pictures of the ladder: time against n for each case, and the roofline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .rungs import COMPILED, FUSED, LOOP, VECTORIZED
+
+# One colour for each rung, the same in every picture (Okabe and Ito's, told apart by all eyes).
+COLOURS = {
+    LOOP: "#999999", VECTORIZED: "#0072b2", COMPILED: "#e69f00", FUSED: "#d55e00",
+    "JAX (cpu)": "#009e73", "scikit-learn": "#cc79a7", "PyTorch": "#000000",
+}  # fmt: skip
+_SPARE = ("#56b4e9", "#f0e442", "#7f3c8d", "#11a579", "#3969ac", "#a5aa99")
+
+
+def colour_of(rung: str, all_rungs: list[str]) -> str:
+    """The colour of a rung."""
+    if rung in COLOURS:
+        return COLOURS[rung]
+    others = [name for name in all_rungs if name not in COLOURS]
+    return _SPARE[others.index(rung) % len(_SPARE)]
+
+
+def timed(records: list[dict[str, Any]], case: str) -> list[dict[str, Any]]:
+    """The records of a case that hold a time."""
+    return [r for r in records if r["case"] == case and r.get("median_s") is not None]
+
+
+def crossover(records: list[dict[str, Any]], case: str, slow: str, fast: str) -> float | None:
+    """The n at which `fast` overtakes `slow`, between two sizes by log-log interpolation.
+
+    None where it is ahead at every size, at none, or where a size is missing.
+
+    Examples
+    --------
+    >>> times = {("a", 1): 1.0, ("a", 100): 100.0, ("b", 1): 10.0, ("b", 100): 10.0}
+    >>> records = [{"case": "c", "rung": r, "n": n, "median_s": t} for (r, n), t in times.items()]
+    >>> round(crossover(records, "c", "a", "b"), 6)
+    10.0
+    """
+    by_n: dict[int, dict[str, float]] = {}
+    for record in timed(records, case):
+        by_n.setdefault(record["n"], {})[record["rung"]] = record["median_s"]
+    sizes = sorted(n for n, times in by_n.items() if slow in times and fast in times)
+    lead = [float(np.log(by_n[n][fast] / by_n[n][slow])) for n in sizes]
+    for k in range(len(sizes) - 1):
+        if lead[k] > 0.0 >= lead[k + 1]:
+            share = lead[k] / (lead[k] - lead[k + 1])
+            low, high = np.log(sizes[k]), np.log(sizes[k + 1])
+            return float(np.exp(low + share * (high - low)))
+    return None
+
+
+def draw_ladders(records: list[dict[str, Any]], path: Path) -> None:
+    """Write one chart for each case: seconds against n, both logarithmic."""
+    from matplotlib.figure import Figure
+
+    cases = list(dict.fromkeys(r["case"] for r in records if r.get("median_s") is not None))
+    rungs = list(dict.fromkeys(r["rung"] for r in records))
+    columns = 4
+    rows = max(1, -(-len(cases) // columns))
+    figure = Figure(figsize=(4.2 * columns, 3.4 * rows), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for ax, case in zip(axes, cases, strict=False):
+        _draw_ladder(ax, records, case, rungs)
+    for ax in axes[len(cases) :]:
+        ax.set_axis_off()
+    figure.savefig(path, dpi=110)
+
+
+def _draw_ladder(ax: Any, records: list[dict[str, Any]], case: str, rungs: list[str]) -> None:
+    found = timed(records, case)
+    for rung in dict.fromkeys(r["rung"] for r in found):
+        points = sorted((r["n"], r["median_s"]) for r in found if r["rung"] == rung)
+        n, seconds = zip(*points, strict=True)
+        ax.plot(n, seconds, "o-", ms=4, lw=1.5, color=colour_of(rung, rungs), label=rung)
+    at = crossover(records, case, VECTORIZED, FUSED)
+    if at is not None:
+        ax.axvline(at, color="#666666", lw=1, ls=":")
+        ax.annotate(
+            f"fused ahead\nfrom n = {at:,.0f}", (at, 0.02), xycoords=("data", "axes fraction"),
+            fontsize=7, color="#444444", ha="left", va="bottom", xytext=(3, 0),
+            textcoords="offset points",
+        )  # fmt: skip
+    ax.set(xscale="log", yscale="log", xlabel="n", ylabel="seconds", title=case)
+    ax.title.set_fontsize(10)
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=7)
+
+
+def draw_roofline(records: list[dict[str, Any]], rates: dict[str, float], path: Path) -> None:
+    """Write operations per second against operations per byte, below what the machine can do."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    ax = figure.subplots()
+    intensity = np.logspace(-2, 3, 200)
+    roof = np.minimum(rates["read"] * intensity, rates["matrix"])
+    ax.plot(intensity, roof, color="#444444", lw=2, label="memory, then matrix product")
+    rungs = list(dict.fromkeys(r["rung"] for r in records))
+    largest: dict[tuple[str, str], dict[str, Any]] = {}
+    for record in records:
+        if record.get("operations_per_s") and record["rung"] != LOOP:
+            key = record["case"], record["rung"]
+            if key not in largest or largest[key]["n"] < record["n"]:
+                largest[key] = record
+    for rung in dict.fromkeys(name for _, name in largest):
+        points = [r for (_, name), r in largest.items() if name == rung]
+        x = [r["operations"] / r["bytes"] for r in points]
+        y = [r["operations_per_s"] for r in points]
+        ax.plot(x, y, "o", ms=5, color=colour_of(rung, rungs), label=rung)
+    for case in dict.fromkeys(name for name, _ in largest):
+        points = [r for (name, _), r in largest.items() if name == case]
+        best = max(points, key=lambda r: r["operations_per_s"])
+        ax.annotate(
+            case, (best["operations"] / best["bytes"], best["operations_per_s"]), fontsize=7,
+            xytext=(4, 4), textcoords="offset points",
+        )  # fmt: skip
+    ax.set(
+        xscale="log", yscale="log", xlabel="operations per byte that must move",
+        ylabel="operations per second", title="Roofline: the largest size of each case",
+    )  # fmt: skip
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
