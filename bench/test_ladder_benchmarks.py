@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from xpfit.backends import available_backends
-from xpfit.bench.ladder.cases import CASES
 from xpfit.bench.ladder.case import Case
+from xpfit.bench.ladder.cases import CASES
 from xpfit.bench.ladder.measure import agreeing
 from xpfit.bench.ladder.rungs import (
     COMPILED,

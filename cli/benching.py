@@ -119,7 +119,7 @@ def run_bench(options: BenchOptions) -> None:
     from ..bench.machine import describe_machine
 
     started = time.perf_counter()
-    backends, cases = chosen_backends(options.backends), chosen_cases(options.cases)
+    libraries, cases = chosen_backends(options.backends), chosen_cases(options.cases)
     machine = describe_machine()
     kept: list[dict[str, Any]] = []
     earlier = options.out / "ladder.json"
@@ -128,7 +128,7 @@ def run_bench(options: BenchOptions) -> None:
     rates = measure_rates()
     records: list[dict[str, Any]] = []
     work = measure(
-        cases.values(), lambda case: options.sizes or case.sizes, backends, rates,
+        cases.values(), lambda case: options.sizes or case.sizes, libraries, rates,
         budget=options.budget - (time.perf_counter() - started),
     )  # fmt: skip
     total = sum(len(options.sizes or case.sizes) for case in cases.values())
@@ -147,7 +147,7 @@ def run_bench(options: BenchOptions) -> None:
         "cases": _all_whats(), "records": _in_order(records),
     }  # fmt: skip
     written = write(results, options.out)
-    if {"numpy", "numba"} <= backends:
+    if {"numpy", "numba"} <= libraries:
         _keep_crossover(options.quiet)
     if not options.quiet:
         stdout().print(_shown(records, "The largest size of each case", last=None))
@@ -174,9 +174,7 @@ def _all_whats() -> dict[str, str]:
 
 def _in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     order = list(_all_whats())
-    return sorted(
-        json.loads(json.dumps(records)), key=lambda r: (order.index(r["case"]), r["n"])
-    )
+    return sorted(json.loads(json.dumps(records)), key=lambda r: (order.index(r["case"]), r["n"]))
 
 
 def _shown(records: list[dict[str, Any]], title: str, last: int | None = 18) -> RichTable:

@@ -1,4 +1,4 @@
-"""The ladder: its rungs agree, what disagrees or is not synchronized is caught, nothing is mixed."""
+"""The ladder: rungs agree, what disagrees or is not synchronized is caught, nothing is mixed."""
 
 from __future__ import annotations
 

@@ -141,10 +141,7 @@ def logistic_pass(X, y, w, b):
         for j in range(d):
             z += X[i, j] * w[j]
         loss += math.log1p(math.exp(-abs(z))) + max(z, 0.0) - y[i] * z
-        if z >= 0.0:
-            a = 1.0 / (1.0 + math.exp(-z))
-        else:
-            a = math.exp(z) / (1.0 + math.exp(z))
+        a = 1.0 / (1.0 + math.exp(-z)) if z >= 0.0 else math.exp(z) / (1.0 + math.exp(z))
         dz = a - y[i]
         for j in range(d):
             grad_w[j] += dz * X[i, j]

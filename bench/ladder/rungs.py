@@ -93,7 +93,7 @@ def device_rung(
     return Rung(f"{title} ({backend.device})", run_in_precision, to_host, transfer)
 
 
-def prepare_rungs(case: Case, inputs: Inputs, n: int, backends: frozenset[str]) -> dict[str, Rung]:
+def prepare_rungs(case: Case, inputs: Inputs, n: int, libraries: frozenset[str]) -> dict[str, Rung]:
     """All rungs of a case that can run here and were asked for; the reference comes first.
 
     Parameters
@@ -101,7 +101,7 @@ def prepare_rungs(case: Case, inputs: Inputs, n: int, backends: frozenset[str]) 
     case : Case
     inputs : tuple of ndarray
     n : int
-    backends : set of str
+    libraries : set of str
         Names of backends that can be used here. What needs none (loops, peers) is always there.
     """
     found: dict[str, Rung] = {}
@@ -112,14 +112,14 @@ def prepare_rungs(case: Case, inputs: Inputs, n: int, backends: frozenset[str]) 
         loop = case.loop
         if case.loop_numbers(n) <= MOST_LOOP_NUMBERS:
             found[LOOP] = Rung(LOOP, lambda: loop(*inputs), _as_is)
-        if "numba" in backends:
+        if "numba" in libraries:
             compiled = compile_loop(loop)
             found[COMPILED] = Rung(COMPILED, lambda: compiled(*inputs), _as_is)
-    if case.fused is not None and "numba" in backends:
+    if case.fused is not None and "numba" in libraries:
         found[FUSED] = Rung(FUSED, case.fused(*inputs), _as_is)
     if case.vectorized is not None:
         for name, (title, precision) in DEVICE_LIBRARIES.items():
-            if name in backends:
+            if name in libraries:
                 rung = device_rung(case, inputs, get_backend(name), title, precision)
                 found[rung.name] = rung
     for name, prepare in case.peers.items():
