@@ -17,7 +17,7 @@ help:
 	@echo "             XPFIT_BACKEND=jax make demo   the same on JAX"
 	@echo "make test    formatting, types, tests and benchmarks at tiny size"
 	@echo "make lint    formatting and types only"
-	@echo "make bench   the benchmarks at full size"
+	@echo "make bench   the ladder on this machine, in some 6 minutes: see xpfit-bench/ladder.html"
 	@echo "make clean   remove environments and caches"
 	@echo "Choose a Python with PYTHON=/path/to/python3.12"
 
@@ -34,7 +34,7 @@ lint:
 
 bench:
 	@bash ci/make-venv "$(VENV_BENCH)" "$(EXTRAS),bench"
-	@XPFIT_BENCH_SIZE=full "$(VENV_BENCH)/bin/python" -P -m pytest -q -m "not gpu" bench
+	@"$(VENV_BENCH)/bin/xpfit" bench --budget 300 --out xpfit-bench
 
 clean:
 	rm -rf "$(VENV)" "$(VENV_TEST)" "$(VENV_BENCH)" build dist \
