@@ -114,8 +114,9 @@ def as_sizes(asked: tuple[str, ...]) -> tuple[int, ...]:
 
 def run_bench(options: BenchOptions) -> None:
     """Measure, show what is found as it comes, write files, keep the crossover of `auto`."""
-    from ..bench.ladder.measure import measure, measure_rates, scale_loops
+    from ..bench.ladder.measure import measure, scale_loops
     from ..bench.ladder.page import FORMAT, read_results, write
+    from ..bench.ladder.rates import measure_rates
     from ..bench.machine import describe_machine
 
     started = time.perf_counter()
@@ -143,7 +144,7 @@ def run_bench(options: BenchOptions) -> None:
     scale_loops(cases, records)
     results = {
         "format": FORMAT, "machine": machine,
-        "rates": {"read": rates.read, "matrix": rates.matrix},
+        "rates": rates.as_dict(),
         "cases": _all_whats(), "records": _in_order(records),
     }  # fmt: skip
     written = write(results, options.out)

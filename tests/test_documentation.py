@@ -14,6 +14,8 @@ import importlib
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -145,3 +147,14 @@ def test_blocks_share_names_and_an_excuse_needs_a_reason() -> None:
 def test_a_docstring_that_is_wrong_is_noticed() -> None:
     test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "planted", "planted.py", 0)
     assert "Got:" in run_doctest(test)
+
+
+@pytest.mark.parametrize("script", sorted(ROOT.glob("examples/*.py")), ids=lambda path: path.name)
+def test_example_scripts_run(script: Path, tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="the scripts use JAX where there is no GPU")
+    command = [sys.executable, "-P", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    # The probe ends with 1 where no device can be used, and says why.
+    assert done.returncode in ({0, 1} if script.name == "gpu_probe.py" else {0}), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.strip()

@@ -43,6 +43,8 @@ class Case:
         floating-point operations.
     loop_numbers : callable
         Of n: trips through the innermost loop. A Python loop runs where they are few enough.
+    writes : bool
+        The result is as large as the data: a copy is what it is measured against, not a read.
     tolerance : float
         Largest difference from NumPy's result, relative to its largest entry.
     group : {"patterns", "kernels", "training", "memory"}
@@ -59,6 +61,7 @@ class Case:
     loop_numbers: Callable[[int], int]
     fused: Callable[..., Contestant] | None = None
     peers: Mapping[str, Callable[..., Contestant | None]] = field(default_factory=dict)
+    writes: bool = False
     tolerance: float = 1e-10
     group: str = "patterns"
 

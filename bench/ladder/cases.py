@@ -53,7 +53,7 @@ def _elementwise(name: str, what: str, operations: int, **more: Any) -> Case:
     return Case(
         name, what, ELEMENTS, _vector, getattr(vectorized, name), getattr(loops, name),
         bytes_moved=lambda n: 2 * F8 * n, operations=lambda n: operations * n,
-        loop_numbers=lambda n: n, fused=getattr(fused, name), **more,
+        loop_numbers=lambda n: n, fused=getattr(fused, name), writes=True, **more,
     )  # fmt: skip
 
 
@@ -104,11 +104,13 @@ _ALL = (
         lambda n, rng: (rng.standard_normal(1000), rng.integers(0, 1000, n)),
         vectorized.fancy_indexing, loops.fancy_indexing,
         bytes_moved=lambda n: (F8 + I8) * n, operations=lambda n: 0, loop_numbers=lambda n: n,
+        writes=True,
     ),
     Case(
         "one_hot", "labels (n,) to (n, 10)", (1_000, 100_000, 1_000_000),
         lambda n, rng: (rng.integers(0, 10, n),), vectorized.one_hot, loops.one_hot,
         bytes_moved=lambda n: (10 * F8 + I8) * n, operations=lambda n: 0, loop_numbers=lambda n: n,
+        writes=True,
     ),
     Case(
         "matrix_product", "A (n x n) @ B (n x n)", (16, 128, 1024),
@@ -125,13 +127,13 @@ _ALL = (
     Case(
         "standardize", "columns of X (n x 64) to mean 0, deviation 1", ROWS, _table,
         vectorized.standardize, loops.standardize, bytes_moved=lambda n: 4 * F8 * n * FEATURES,
-        operations=lambda n: 6 * n * FEATURES, loop_numbers=lambda n: 3 * n * FEATURES,
+        operations=lambda n: 6 * n * FEATURES, loop_numbers=lambda n: 3 * n * FEATURES, writes=True,
     ),
     Case(
         "add_bias", "Z (n x 64) + b (64,)", ROWS,
         lambda n, rng: (rng.standard_normal((n, FEATURES)), rng.standard_normal(FEATURES)),
         vectorized.add_bias, loops.add_bias, bytes_moved=lambda n: 2 * F8 * n * FEATURES,
-        operations=lambda n: n * FEATURES, loop_numbers=lambda n: n * FEATURES,
+        operations=lambda n: n * FEATURES, loop_numbers=lambda n: n * FEATURES, writes=True,
     ),
     _pass("squared_error_pass", "half squared error and gradients, X (n x 64)", _logistic, 1),
     _pass(
@@ -164,7 +166,7 @@ _ALL = (
     ),
     _ways(
         "in_place_or_fresh", "2 x + 3", ELEMENTS, _vector, memory.IN_PLACE_OR_FRESH,
-        bytes_moved=lambda n: 2 * F8 * n,
+        bytes_moved=lambda n: 2 * F8 * n, writes=True,
     ),
     _ways(
         "column_sums", "sums of the columns of X (n x 64)", ROWS, _table, memory.COLUMN_SUMS,

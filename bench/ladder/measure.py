@@ -4,46 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..machine import fastest_read
 from ..timing import PAUSE, Timing, compare
 from .case import Case, relative_difference
+from .rates import Rates
 from .rungs import LOOP, VECTORIZED, Rung, prepare_rungs
 
 Record = dict[str, Any]
 # Below this many bytes a case may stay in a cache, and a share of the memory's rate says nothing.
 OUT_OF_CACHE = 1 << 26
 ROUNDS, FEWEST_ROUNDS = 9, 3
-
-
-@dataclass(frozen=True)
-class Rates:
-    """What the machine can do.
-
-    Attributes
-    ----------
-    read : float
-        Bytes per second that all threads read together, in the fastest way that was found.
-    matrix : float
-        Floating-point operations per second of a matrix product of NumPy's, float64.
-    """
-
-    read: float
-    matrix: float
-
-
-def measure_rates(size: int = 1 << 28, order: int = 1500) -> Rates:
-    """Measure the machine, on `size` bytes and matrices of the given order."""
-    X = np.ones((size // 512, 64))
-    _, read, _ = fastest_read(X, rounds=5, pause=PAUSE)
-    found = compare({"read": read}, rounds=5, unchecked=frozenset({"read"}))
-    A = np.random.default_rng(0).standard_normal((order, order))
-    product = compare({"product": lambda: A @ A}, rounds=3, unchecked=frozenset({"product"}))
-    return Rates(X.nbytes / found.median("read"), 2.0 * order**3 / product.median("product"))
 
 
 def agreeing(
@@ -129,14 +102,14 @@ def _record(case: Case, n: int, rung: str, **more: Any) -> Record:
 
 def _meaning(case: Case, n: int, timing: Timing, rates: Rates | None) -> Record:
     n_bytes, operations = case.bytes_moved(n), case.operations(n)
+    memory = 0.0 if rates is None else rates.copy if case.writes else rates.read
     rate, flops = n_bytes / timing.median, operations / timing.median
-    known = rates is not None
     return {
         "median_s": timing.median, "spread_s": timing.spread, "rounds": len(timing.samples),
         "bytes": n_bytes, "operations": operations, "bytes_per_s": rate,
         "operations_per_s": flops if operations else None,
-        "share_of_read": rate / rates.read if known and n_bytes >= OUT_OF_CACHE else None,
-        "share_of_matrix_rate": flops / rates.matrix if known and operations else None,
+        "share_of_memory": rate / memory if memory and n_bytes >= OUT_OF_CACHE else None,
+        "share_of_matrix_rate": flops / rates.matrix if rates and operations else None,
     }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def _share(value: float | None) -> str:
 
 HEADINGS = (
     "case", "n", "rung", "median", "spread", "NumPy / this", "loop, scaled / this", "first call",
-    "transfer", "of the read", "of the matrix rate",
+    "transfer", "of the memory's rate", "of the matrix rate",
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def cells(record: dict[str, Any]) -> tuple[str, ...]:
         "" if scaled is None else f"{scaled / record['median_s']:.3g}",
         seconds_text(record["first_call_s"]),
         seconds_text(record["transfer_s"]),
-        _share(record["share_of_read"]),
+        _share(record["share_of_memory"]),
         _share(record["share_of_matrix_rate"]),
     )
 
@@ -77,7 +77,8 @@ def _table(records: list[dict[str, Any]]) -> list[str]:
 def _rates_line(results: dict[str, Any]) -> str:
     rates = results["rates"]
     return (
-        f"All threads together read {rates['read'] / 1e9:.3g} GB/s; a matrix product makes "
+        f"All threads together read {rates['read'] / 1e9:.3g} GB/s and copy "
+        f"{rates['copy'] / 1e9:.3g} GB/s (read and written); a matrix product makes "
         f"{rates['matrix'] / 1e9:.3g} Gflop/s (float64)."
     )
 
@@ -87,8 +88,9 @@ NOTES = (
     "(compiling, page faults) and the transfer to a device are apart. Every rung agreed with "
     "NumPy's result before it was timed; one that did not stands in the table without a time. "
     "Python loops are timed where they end soon; what they would take at larger n is in the "
-    "column that says so, and nowhere else. A share of the read is given where the data exceed "
-    "64 MiB. Fused rungs write into an array that is made once; the case in_place_or_fresh shows "
+    "column that says so, and nowhere else. A share of the memory's rate is given where the data "
+    "exceed 64 MiB: of a parallel read, or of a parallel copy where the result is as large as the "
+    "data. Fused rungs write into an array that is made once; the case in_place_or_fresh shows "
     "what fresh ones cost."
 )
 
