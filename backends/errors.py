@@ -70,7 +70,7 @@ def mixed_arrays(descriptions: Sequence[str], who: str) -> MixedBackendError:
     """The error for arrays of several libraries in one call."""
     return MixedBackendError(
         f"inputs of {who} come from different libraries or devices: {'; '.join(descriptions)}. "
-        "Move them to one, e.g. y = cupy.asarray(y)."
+        "Move them to one, with its asarray: y = cupy.asarray(y), y = jax.numpy.asarray(y)."
     )
 
 

@@ -108,11 +108,16 @@ def _column(values: Array) -> Array:
     return values[:, None] if values.ndim == 1 else values
 
 
+def _filled(found: Any, like: Array) -> Array:
+    # A constant formula may return one number.
+    return jnp.full_like(like, found) if isinstance(found, int | float) else found
+
+
 def _loss_and_gradient(
     loss: Any, parameters: Any, y: Array, weight: Array | None, raw: Array, dtype: Any
 ) -> tuple[Array, Array]:
-    value = _weighted(loss.value(jnp, y, raw, *parameters), weight)
-    gradient = _weighted(loss.gradient(jnp, y, raw, *parameters), weight)
+    value = _weighted(_filled(loss.value(jnp, y, raw, *parameters), raw), weight)
+    gradient = _weighted(_filled(loss.gradient(jnp, y, raw, *parameters), raw), weight)
     return jnp.sum(value).astype(dtype), _column(gradient).astype(dtype)
 
 
@@ -144,7 +149,8 @@ def _curvature_product(
         if loss.is_multiclass:
             bent = loss.curvature_product(jnp, y, raw, along)
         else:
-            bent = loss.curvature(jnp, y, raw, *parameters)[:, None] * along
+            bent = _filled(loss.curvature(jnp, y, raw, *parameters), raw)
+            bent = bent[:, None] * along
         bent = _weighted(bent, weight).astype(W.dtype)
         return _transposed_times(X, bent), jnp.sum(bent, axis=0)
 
@@ -164,7 +170,9 @@ def _weighted_gram(
         if loss.is_multiclass:
             sums = value, _transposed_times(X, gradient), jnp.sum(gradient, axis=0)
             return sums, _multinomial_gram(X, loss.inverse_link(jnp, raw), weight)
-        curvature = _weighted(loss.curvature(jnp, y, raw, *parameters), weight)[:, None]
+        curvature = _weighted(_filled(loss.curvature(jnp, y, raw, *parameters), raw), weight)[
+            :, None
+        ]
         curvature = curvature.astype(W.dtype)
         sums = value, _transposed_times(X, gradient), jnp.sum(gradient, axis=0)
         inner, edge = _matmul(X.T, X * curvature), _transposed_times(X, curvature)

@@ -6,7 +6,6 @@ out: `numba_kernels` sees contiguous arrays of known types only.
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .blas_threads import single_blas_thread
 from .errors import NotUsable
 from .numba_layout import (
     as_vector,
@@ -31,13 +31,16 @@ from .numpy_backend import cholesky as cholesky_of_numpy
 from .numpy_backend import make as make_numpy
 from .record import Array, Backend, FusedKernel
 
-# The Gram matrices of all chunks are held at once, so wide X has fewer: two cores need no more.
+# The Gram matrices of all chunks are held at once, so wide X has fewer: 2 at 1,000 columns. That
+# keeps two cores busy; more cores than chunks are left idle (not measured).
 GRAM_CHUNKS = 16
-GRAM_BYTES = 1 << 25
+GRAM_BYTES = 1 << 24
 GRAM_COLUMNS = 1000
+# Larger matrices gain more from BLAS's threads than the next pass loses.
+MOST_SINGLE_ORDER = 1000
 # Smaller matrices are factored by one thread anyway.
 LEAST_THREADED_ORDER = 64
-# Rows of its chunks are a multiple of this: a thousand rows keep two threads busy.
+# Rows of chunks of the Gram pass: a thousand rows keep two threads busy.
 GRAM_MULTIPLE = 256
 
 
@@ -214,30 +217,22 @@ def predict_raw(X: Any, W: Array, b: Array) -> Array:
     return out[:, None]
 
 
-@functools.cache
-def _blas_threads() -> Any:
-    # Finding the libraries takes milliseconds, setting their threads 20 microseconds.
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
 def cholesky(matrix: Array) -> tuple[Callable[[Array], Array], float] | None:
     """NumPy's, on one thread of BLAS where the matrix is small.
 
     OpenBLAS's threads keep spinning after their work, and take their cores from the pass that
-    follows: a fit of 100,000 x 300 took 1.35 times as long with them.
+    follows: a logistic fit of 100,000 x 300 took 1.35 times as long with them (two cores).
     """
-    if not LEAST_THREADED_ORDER <= matrix.shape[0] <= GRAM_COLUMNS:
+    if not LEAST_THREADED_ORDER <= matrix.shape[0] <= MOST_SINGLE_ORDER:
         return cholesky_of_numpy(matrix)
-    with _blas_threads().limit(limits=1, user_api="blas"):
+    with single_blas_thread():
         factored = cholesky_of_numpy(matrix)
     if factored is None:
         return None
     solve, smallest_pivot = factored
 
     def solve_on_one_thread(r: Array) -> Array:
-        with _blas_threads().limit(limits=1, user_api="blas"):
+        with single_blas_thread():
             return solve(r)
 
     return solve_on_one_thread, smallest_pivot

@@ -121,7 +121,8 @@ def run_pass(
     n_samples, n_features = X.shape
     chunk_rows = rows_of_a_chunk(n_samples, n_features * numbers_per_row, chunk_multiple)
     if most_chunks is not None:
-        chunk_rows = max(chunk_rows, -(-n_samples // most_chunks))
+        fewest = -(-n_samples // most_chunks)
+        chunk_rows = max(chunk_rows, -(-fewest // chunk_multiple) * chunk_multiple)
     sums = np.empty((-(-n_samples // chunk_rows), n_sums))
     counter = np.zeros(1, dtype=np.int64)
     call = (*arguments, chunk_rows, counter, sums)

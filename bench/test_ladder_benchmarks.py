@@ -46,13 +46,15 @@ def _parameters() -> list[Any]:
 def test_rung_speed(benchmark: Any, name: str, label: str) -> None:
     case = CASES[name]
     n = TINY if chosen_size() == "tiny" else case.sizes[1]
-    rungs = prepare_rungs(case, case.make(n, np.random.default_rng(0)), n, USABLE)
+    rungs, failed = prepare_rungs(case, case.make(n, np.random.default_rng(0)), n, USABLE)
+    assert failed == {}
     rung = next((rungs[found] for found in rungs if found.startswith(label)), None)
     if rung is None:
         pytest.skip(f"{label} is not installed, has no device, or would not end soon at n = {n:,}")
     reference = next(iter(rungs.values()))
-    _, refused, _ = agreeing(case, {reference.name: reference, rung.name: rung})
+    errors, refused, _ = agreeing(case, {reference.name: reference, rung.name: rung})
     assert refused == {}
+    benchmark.extra_info["error"] = errors[rung.name]
     benchmark.group = f"{name}, n = {n:,}"
     benchmark.extra_info.update(bytes=case.bytes_moved(n), operations=case.operations(n), n=n)
     benchmark(rung.run)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,12 @@ from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from .console import stderr, stdout
+from .console import say_warning, stderr, stdout
+from .output import check_writable
+
+OURS = frozenset({"ladder.json", "ladder.md", "ladder.html", "ladder.png", "roofline.png"})
+# Seconds from which on the machine itself is measured with care.
+LONG = 60.0
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,10 @@ def chosen_cases(asked: tuple[str, ...]) -> dict[str, Any]:
     groups = {case.group for case in CASES.values()}
     unknown = [name for name in asked if name not in CASES and name not in groups]
     if unknown:
+        near = get_close_matches(unknown[0], [*CASES, *groups], n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
         message = (
-            f"there is no case {unknown[0]!r}; the cases are {', '.join(CASES)}; "
+            f"there is no case {unknown[0]!r}{hint}; the cases are {', '.join(CASES)}; "
             f"the groups are {', '.join(sorted(groups))}"
         )
         raise typer.BadParameter(message, param_hint="--cases")
@@ -106,14 +116,45 @@ def as_sizes(asked: tuple[str, ...]) -> tuple[int, ...]:
     (10, 1000)
     """
     for text in asked:
-        if not text.isdigit() or int(text) < 2:
-            message = f"{text!r} is no whole number of at least 2"
+        if not text.isdecimal() or int(text) < 2:
+            message = f"{text!r} is no whole number of at least 2 (10000, not 1e4)"
             raise typer.BadParameter(message, param_hint="--sizes")
     return tuple(sorted({int(text) for text in asked}))
 
 
+def check_place(out: Path) -> None:
+    """Refuse a place for the results before anything is measured.
+
+    Raises
+    ------
+    typer.BadParameter
+        A file, a folder with files of others, or one that cannot be written.
+
+    Examples
+    --------
+    >>> check_place(Path("a-folder-that-does-not-exist"))
+    """
+    check_writable(out)
+    if out.is_file():
+        message = f"{out} is a file; name a folder"
+        raise typer.BadParameter(message, param_hint="--out")
+    if out.is_dir() and not os.access(out, os.W_OK | os.X_OK):
+        message = f"{out} is not writable for this user; name another folder"
+        raise typer.BadParameter(message, param_hint="--out")
+    foreign = [path.name for path in out.iterdir() if path.name not in OURS] if out.is_dir() else []
+    if foreign:
+        message = (
+            f"{out} holds files that xpfit bench did not write ({', '.join(sorted(foreign)[:3])}); "
+            "name another folder"
+        )
+        raise typer.BadParameter(message, param_hint="--out")
+
+
 def run_bench(options: BenchOptions) -> None:
-    """Measure, show what is found as it comes, write files, keep the crossover of `auto`."""
+    """Measure, show what is found as it comes, write files, keep the crossover of `auto`.
+
+    What was measured is written also when the run is interrupted or fails.
+    """
     from ..bench.ladder.measure import measure, scale_loops
     from ..bench.ladder.page import FORMAT, read_results, write
     from ..bench.ladder.rates import measure_rates
@@ -126,34 +167,55 @@ def run_bench(options: BenchOptions) -> None:
     earlier = options.out / "ladder.json"
     if earlier.exists() and not options.overwrite:
         kept = read_results(earlier, machine)["records"]
-    rates = measure_rates()
+    rates = measure_rates(rounds=5 if options.budget >= LONG else 2)
     records: list[dict[str, Any]] = []
     work = measure(
         cases.values(), lambda case: options.sizes or case.sizes, libraries, rates,
         budget=options.budget - (time.perf_counter() - started),
     )  # fmt: skip
     total = sum(len(options.sizes or case.sizes) for case in cases.values())
-    with Live(console=stderr(), transient=True, refresh_per_second=4) as live:
-        live.update(Text(f"measuring {total} sizes of {len(cases)} cases"))
-        for done, (case, n, found) in enumerate(work, start=1):
-            records += found
-            if not options.quiet:
-                live.update(_shown(records, f"{done} of {total}: {case.name}, n = {n:,}"))
-    measured = {(r["case"], r["n"]) for r in records}
-    records += [r for r in kept if (r["case"], r["n"]) not in measured]
-    scale_loops(cases, records)
-    results = {
-        "format": FORMAT, "machine": machine,
-        "rates": rates.as_dict(),
-        "cases": _all_whats(), "records": _in_order(records),
-    }  # fmt: skip
-    written = write(results, options.out)
-    if {"numpy", "numba"} <= libraries:
-        _keep_crossover(options.quiet)
+    try:
+        with _live(options.quiet) as show:
+            for done, (case, n, found) in enumerate(work, start=1):
+                records += found
+                show(records, f"{done} of {total}: {case.name}, n = {n:,}")
+    finally:
+        # A size that was measured now replaces all its earlier rungs; others stay.
+        measured = {(r["case"], r["n"]) for r in records if "median_s" in r}
+        before = {(r["case"], r["n"]) for r in kept} - measured
+        everything = [r for r in records if (r["case"], r["n"]) not in before]
+        everything += [r for r in kept if (r["case"], r["n"]) not in measured]
+        scale_loops(_all_cases(), everything)
+        results = {
+            "format": FORMAT, "machine": machine, "rates": rates.as_dict(),
+            "cases": _all_whats(), "records": _in_order(everything),
+        }  # fmt: skip
+        written = write(results, options.out) if measured else []
     if not options.quiet:
-        stdout().print(_shown(records, "The largest size of each case", last=None))
-        for path in written:
-            stdout().print(str(path), soft_wrap=True)
+        _tell(records, written)
+    if {"numpy", "numba"} <= libraries and not options.cases:
+        _keep_crossover(options.quiet)
+
+
+def _tell(records: list[dict[str, Any]], written: list[Path]) -> None:
+    stdout().print(_shown(records, "The largest size of each case", last=None))
+    from ..bench.ladder.measure import NO_TIME
+
+    skipped = sum(1 for record in records if record.get("refused") == NO_TIME)
+    if skipped:
+        stdout().print(f"{skipped} size(s) were left out: raise --budget to measure them")
+    for path in written:
+        stdout().print(str(path), soft_wrap=True)
+
+
+@contextmanager
+def _live(quiet: bool) -> Iterator[Callable[[list[dict[str, Any]], str], None]]:
+    if quiet:
+        yield lambda records, title: None
+        return
+    with Live(console=stderr(), transient=True, refresh_per_second=4) as live:
+        live.update(Text("measuring what this machine can do, then case by case"))
+        yield lambda records, title: live.update(_shown(records, title))
 
 
 def _keep_crossover(quiet: bool) -> None:
@@ -161,10 +223,23 @@ def _keep_crossover(quiet: bool) -> None:
     from ..estimators._crossover import auto_crossover, save_crossover
 
     elements, _ = measure_crossover()
-    path = save_crossover(elements)
+    try:
+        path = save_crossover(elements)
+    except OSError as problem:
+        say_warning(f"the crossover of 'auto' could not be kept: {problem}")
+        return
     if not quiet:
-        text = f"auto takes Numba from {auto_crossover():,} numbers of X on, kept in {path}"
+        text = (
+            f"auto takes Numba from {auto_crossover():,} numbers of X on; kept in {path}, which "
+            "may be deleted"
+        )
         stdout().print(text, soft_wrap=True)
+
+
+def _all_cases() -> dict[str, Any]:
+    from ..bench.ladder.cases import CASES
+
+    return CASES
 
 
 def _all_whats() -> dict[str, str]:
@@ -174,15 +249,16 @@ def _all_whats() -> dict[str, str]:
 
 
 def _in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    order = list(_all_whats())
-    return sorted(json.loads(json.dumps(records)), key=lambda r: (order.index(r["case"]), r["n"]))
+    order = {name: position for position, name in enumerate(_all_whats())}
+    # A case of an earlier version may be gone: it comes last.
+    return sorted(records, key=lambda r: (order.get(r["case"], len(order)), r["n"]))
 
 
 def _shown(records: list[dict[str, Any]], title: str, last: int | None = 18) -> RichTable:
     from ..bench.ladder.page import seconds_text
 
     table = RichTable(title=title, box=None, pad_edge=False, title_justify="left")
-    for heading in ("case", "n", "rung", "median", "NumPy / this"):
+    for heading in ("case", "n", "rung", "median", "reference / this"):
         table.add_column(heading, justify="left" if heading in ("case", "rung") else "right")
     chosen = records[-last:] if last is not None else _largest(records)
     for record in chosen:

@@ -180,12 +180,15 @@ def bench(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Time loops, NumPy, Numba, fused kernels, JAX and GPU on this machine, side by side."""
-    from .benching import BenchOptions, as_sizes, run_bench
-    from .console import plain_errors
-    from .output import check_writable
+    """Time loops, NumPy, Numba, fused kernels, JAX and GPU on this machine, side by side.
 
-    check_writable(out)
+    NumPy is always there: the others must agree with it. A run of all cases also measures from
+    which size on --backend auto takes Numba here.
+    """
+    from .benching import BenchOptions, as_sizes, check_place, run_bench
+    from .console import plain_errors
+
+    check_place(out)
     options = BenchOptions(
         _listed(backends), _listed(cases), as_sizes(_listed(sizes)), budget, out, overwrite, quiet
     )

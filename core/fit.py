@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..backends import Array, Backend
-from .columns import column_moments, describe_nonfinite, off_centre, standard_scale
+from .columns import column_moments, off_centre, standard_scale
 from .linalg import max_abs
 from .losses import HALF_SQUARED_ERROR, Loss
+from .nonfinite import raise_nonfinite
 from .objective import LinearObjective
 from .passes import is_sparse
 from .solvers import Callback, SolverResult, minimize_lbfgs, minimize_newton
@@ -160,7 +161,9 @@ def fit_linear_model(
                 tol = max(tol, 500.0 * eps * max_abs(backend.xp, centre))
                 chosen = "lbfgs"
                 objective.shift = centre if objective.shift is None else objective.shift
-        objective.on_overflow = partial(raise_nonfinite, X, backend, who, feature_names)
+        objective.on_overflow = partial(
+            raise_nonfinite, X, backend, who, feature_names, loss, objective.y
+        )
         if chosen == "exact":
             W, b, result = _exact(objective, y, tol, callbacks)
         else:
@@ -214,19 +217,6 @@ def _objective(
         float(l2_reg_strength), fit_intercept, shift, scale, fused,
         rows_read=X.shape[0] if standardize else 0,
     )  # fmt: skip
-
-
-def raise_nonfinite(
-    X: Any, backend: Backend, who: str, feature_names: Sequence[str] | None
-) -> None:
-    """Raise the error for a first evaluation that is not finite: the columns at fault, if any."""
-    text = describe_nonfinite(X, backend=backend, who=who, feature_names=feature_names)
-    if text is None:
-        text = (
-            f"the first evaluation in {who} overflowed, though X is finite: values of X or y are "
-            "too large. Scale the columns, or set standardize=True."
-        )
-    raise ValueError(text)
 
 
 def _exact(

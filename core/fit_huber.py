@@ -11,8 +11,9 @@ import numpy as np
 from array_api_compat import device
 
 from ..backends import Array, Backend
-from .fit import LinearFit, fit_linear_model, raise_nonfinite
+from .fit import LinearFit, fit_linear_model
 from .losses import HALF_SQUARED_ERROR
+from .nonfinite import raise_nonfinite
 from .passes import predict_raw
 from .solvers import Callback
 from .solvers.huber import HuberObjective, minimize_huber

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from ..backends import Array, Backend, Namespace
+from .loss import filled
 from .losses import Loss
 
 # A block shorter than this costs more in calls than it saves in cache misses.
@@ -80,14 +81,17 @@ def _weighted(values: Array, weight: Array | None) -> Array:
 
 
 def _loss_value(xp: Namespace, loss: Loss, y: Array, raw_prediction: Array) -> Array:
-    raw = raw_prediction if loss.is_multiclass else raw_prediction[:, 0]
-    return loss.value(xp, y, raw, *loss.parameters)
+    if loss.is_multiclass:
+        return loss.value(xp, y, raw_prediction)
+    raw = raw_prediction[:, 0]
+    return filled(xp, loss.value(xp, y, raw, *loss.parameters), raw)
 
 
 def _loss_gradient(xp: Namespace, loss: Loss, y: Array, raw_prediction: Array) -> Array:
     if loss.is_multiclass:
         return loss.gradient(xp, y, raw_prediction)
-    return loss.gradient(xp, y, raw_prediction[:, 0], *loss.parameters)[:, None]
+    raw = raw_prediction[:, 0]
+    return filled(xp, loss.gradient(xp, y, raw, *loss.parameters), raw)[:, None]
 
 
 def generic_loss_gradient(
@@ -135,7 +139,8 @@ def generic_curvature_product(
             bent = loss.curvature_product(xp, block.y, block.raw_prediction, along)
         else:
             raw = block.raw_prediction[:, 0]
-            bent = loss.curvature(xp, block.y, raw, *loss.parameters)[:, None] * along
+            bent = filled(xp, loss.curvature(xp, block.y, raw, *loss.parameters), raw)[:, None]
+            bent = bent * along
         bent = _weighted(bent, block.weight)
         product_W = product_W + block.X.T @ bent
         product_b = product_b + xp.sum(bent, axis=0)
@@ -176,7 +181,8 @@ def generic_weighted_gram(
 
 def _pointwise_gram(xp: Namespace, block: _Block, loss: Loss) -> Array:
     raw = block.raw_prediction[:, 0]
-    curvature = _weighted(loss.curvature(xp, block.y, raw, *loss.parameters), block.weight)
+    curvature = filled(xp, loss.curvature(xp, block.y, raw, *loss.parameters), raw)
+    curvature = _weighted(curvature, block.weight)
     if is_sparse(block.X):
         inner = (block.X.T @ block.X.multiply(curvature[:, None]).tocsr()).toarray()
     else:

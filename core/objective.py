@@ -22,6 +22,9 @@ from ..backends import Array, Backend
 from .losses import Loss
 from .passes import curvature_product, is_sparse, loss_gradient, weighted_gram
 
+# The penalty's Hessian is kept up to this order: making it took a tenth of a small Newton step.
+KEPT_ORDER = 256
+
 
 @dataclass
 class LinearObjective:
@@ -207,13 +210,15 @@ class LinearObjective:
         if self.on_overflow is not None:
             self._checked(value + float(xp.sum(xp.linalg.diagonal(gram))), gradient)
         hessian = self._pull_back_hessian(gram) / self.weight_sum
-        if self._penalty_hessian is None:
-            # Made once: on small data it took a tenth of a Newton step.
+        penalty = self._penalty_hessian
+        if penalty is None:
             index = xp.arange(self.size, device=device(hessian))
             penalized = xp.astype(index < self.n_features * self.n_outputs, hessian.dtype)
             eye = xp.eye(self.size, dtype=hessian.dtype, device=device(hessian))
-            self._penalty_hessian = eye * (self.l2_reg_strength * penalized)[None, :]
-        return value, gradient, hessian + self._penalty_hessian
+            penalty = eye * (self.l2_reg_strength * penalized)[None, :]
+            if self.size <= KEPT_ORDER:
+                self._penalty_hessian = penalty
+        return value, gradient, hessian + penalty
 
     def _pull_back_hessian(self, gram: Array) -> Array:
         # T' H T, T the map of `_direction`; rows of H are shifted, scaled and cut like gradients.

@@ -202,8 +202,8 @@ def _note_of_numbers(name: str, column: Categories) -> str:
     decimal = [level for level in column.levels if _has_decimal_comma(level)]
     if decimal and all(is_number(level.replace(",", ".", 1)) for level in column.levels):
         return (
-            f"column {name!r} is read as categories: its numbers have a decimal comma "
-            f"({decimal[0]!r}); write them with a point"
+            f"column {name!r} is read as categories: its numbers have commas ({decimal[0]!r}); "
+            "write decimals with a point, and thousands without a mark"
         )
     return ""
 

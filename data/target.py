@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError, quoted
-from .table import Categories, Table
+from .table import Categories, Table, is_number
 
 Task = Literal["classification", "regression"]
 
 MAX_INTEGER_CLASSES = 20
 MAX_CLASSES = 1000
+# A text target of more distinct values is looked at for numbers.
+FEW_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,9 @@ def check_target(target: Target, task: Task, source: str) -> None:
     if len(distinct) == 1:
         shown = f"it has one value only, {distinct[0]!s}, in all {target.values.size} rows"
         raise DataError(asked, shown, "choose a target that varies, or check how rows were chosen")
+    mostly = _numbers_but_for(target)
+    if mostly:
+        raise DataError(asked, mostly, "mend these cells, or empty them: rows without are left out")
     if task == "regression" and target.is_text:
         reason = f"it is text ({quoted(map(str, distinct), 4)}), and a regression needs numbers"
         raise DataError(asked, reason, "use --model logistic, or turn it into numbers")
@@ -159,3 +164,16 @@ def check_target(target: Target, task: Task, source: str) -> None:
             "" if target.is_text else ", or --model ridge to predict a number"
         )
         raise DataError(asked, reason, remedy)
+
+
+def _numbers_but_for(target: Target) -> str:
+    """Say which values of a text target are no numbers, where most of many distinct ones are."""
+    distinct = [str(value) for value in target.distinct]
+    if not target.is_text or len(distinct) <= FEW_CLASSES:
+        return ""
+    odd = [text for text in distinct if not is_number(text)]
+    if odd and 2 * len(odd) <= len(distinct):
+        return f"it is numbers, but for {quoted(odd, 4)}"
+    if odd and all(is_number(text.replace(",", ".", 1)) for text in odd):
+        return f"its numbers are written with commas ({quoted(odd, 2)})"
+    return ""

@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 # Before anything imports jax. Subprocess tests cover its 32-bit mode.
 os.environ["JAX_ENABLE_X64"] = "1"
@@ -37,10 +36,11 @@ TARGETS = (
 
 
 @pytest.fixture(autouse=True, scope="session")
-def crossover_of_no_machine() -> Iterator[None]:
+def crossover_of_no_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What `xpfit bench` measured on this machine must not decide which backend a test uses."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_crossover, "crossover_file", lambda: Path("no-such-file"))
+        path = tmp_path_factory.mktemp("crossover") / "crossover.json"
+        patch.setattr(_crossover, "crossover_file", lambda: path)
         _crossover.auto_crossover.cache_clear()
         yield
 

@@ -132,7 +132,7 @@ def test_arrays_of_two_libraries(jax_backend) -> None:
     assert str(raised.value) == (
         "inputs of Ridge.fit come from different libraries or devices: "
         f"{describe_array(on_jax)}; numpy.ndarray of float64 (cpu). "
-        "Move them to one, e.g. y = cupy.asarray(y)."
+        "Move them to one, with its asarray: y = cupy.asarray(y), y = jax.numpy.asarray(y)."
     )
     assert "float32 (cpu)" in describe_array(on_jax)
     assert backend_of(on_jax, None, on_jax) == "jax"

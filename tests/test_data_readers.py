@@ -92,7 +92,7 @@ def test_texts_among_numbers_are_named(tmp_path):
 def test_decimal_commas_are_named(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("x;y\n1,5;1\n2;2\n3,25;3\n")
-    assert "its numbers have a decimal comma ('1,5')" in read_table(path).notes[0]
+    assert "its numbers have commas ('1,5')" in read_table(path).notes[0]
     path.write_text("x;y\n1,5;1\nlow;2\nhigh;3\n")
     assert read_table(path).notes == ()
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .rows_c import BLOCK, accumulate, add_gram, product
+from .rows_c import BLOCK, ENOUGH, accumulate, add_gram, product
 from .scalar import fetch_add, scalar_namespace
 from .template_loss import curvature, gradient, value
 
@@ -94,7 +94,7 @@ def curvature_product(
         for start in range(first, last, BLOCK):
             stop = min(last, start + BLOCK)
             product(X, start, stop, w, b, raw, stop)
-            product(X, start, stop, direction_w, direction_b, along, -1)
+            product(X, start, stop, direction_w, direction_b, along, ENOUGH)
             bend(y[start:stop], weight[start:stop], raw, along, stop - start, parameters, g)
             accumulate(X, start, stop, g, out, stop)
             for i in range(stop - start):
@@ -145,7 +145,7 @@ def weighted_gram(X, y, weight, w, b, parameters, chunk_rows, counter, sums):
             loss += losses(y[start:stop], weight[start:stop], raw, m, parameters, g)
             corner += curvatures(y[start:stop], weight[start:stop], raw, m, parameters, h)
             accumulate(X, start, stop, g, grad, stop)
-            accumulate(X, start, stop, h, edge, -1)
+            accumulate(X, start, stop, h, edge, ENOUGH)
             add_gram(X, start, stop, h, scratch, inner)
             for i in range(m):
                 grad_b += g[i]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from .rows_c import BLOCK, product
+from .rows_c import BLOCK, UNKNOWN, product
 from .scalar import fetch_add
 
 
@@ -17,5 +17,5 @@ def predict_raw(X, w, b, chunk_rows, counter, n_chunks, out):
         last = min(n, (chunk + 1) * chunk_rows)
         for start in range(chunk * chunk_rows, last, BLOCK):
             stop = min(last, start + BLOCK)
-            product(X, start, stop, w, b, out[start:stop], -1)
+            product(X, start, stop, w, b, out[start:stop], UNKNOWN)
         chunk = fetch_add(counter, 1)

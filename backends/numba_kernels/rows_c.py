@@ -18,6 +18,8 @@ BLOCK = 128
 # bytes than NEAR would drive each other out of the cache: then rows shortly AHEAD are asked for.
 NEAR = 1 << 16
 AHEAD = 16
+# In place of the row that the next block starts at: it is not known, or all was asked for already.
+UNKNOWN, ENOUGH = -1, -2
 # Narrower numbers (float16, uint8) keep arithmetic busy for longer than memory.
 LEAST_ITEMSIZE = 4
 
@@ -34,7 +36,7 @@ def ask(X, first, count, width, per_line):
 def product(X, start, stop, w, b, raw, soon):
     """raw[i] = X[start + i] @ w + b: four rows for each trip through `w`.
 
-    `soon` is the row that the next block starts at; negative where it is not known.
+    `soon` is the row that the next block starts at, or UNKNOWN, or ENOUGH.
     """
     d = w.shape[0]
     n = stop - start
@@ -45,7 +47,7 @@ def product(X, start, stop, w, b, raw, soon):
     near = soon >= 0 and n * d * X.itemsize <= NEAR
     ahead = soon if near else start + AHEAD
     shift, count = (1, 2) if near else (0, 4)
-    width = d if X.itemsize >= LEAST_ITEMSIZE else 0
+    width = d if X.itemsize >= LEAST_ITEMSIZE and soon != ENOUGH else 0
     for i in range(0, whole, 4):
         ask(X, ahead + (i >> shift), count, width, per_line)
         r = start + i
@@ -172,10 +174,10 @@ def accumulate_many(X, block, start, stop, g, out):
                     (r4[j] * q4 + r5[j] * q5) + (r6[j] * q6 + r7[j] * q7)
                 )
         if n_outputs % 2 == 1:
-            accumulate(block, i, i + 8, g[n_outputs - 1, i : i + 8], out[n_outputs - 1], -1)
+            accumulate(block, i, i + 8, g[n_outputs - 1, i : i + 8], out[n_outputs - 1], ENOUGH)
     if whole < n:
         for k in range(n_outputs):
-            accumulate(block, whole, n, g[k, whole:n], out[k], -1)
+            accumulate(block, whole, n, g[k, whole:n], out[k], ENOUGH)
 
 
 @njit(nogil=True, fastmath=SUMS, error_model="numpy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
+from .rows_c import ENOUGH, UNKNOWN  # noqa: F401 - every layout has them
 from .scalar import to_double
 
 BLOCK = 256

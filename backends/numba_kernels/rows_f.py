@@ -5,6 +5,7 @@ from __future__ import annotations
 from numba import njit
 
 from .gram import add_gram_of_columns
+from .rows_c import ENOUGH, UNKNOWN  # noqa: F401 - every layout has them
 from .rows_c import accumulate_many as accumulate_many_c
 from .rows_c import product_many as product_many_c
 from .scalar import prefetch, to_double
@@ -26,7 +27,7 @@ def ask(X, j, first, count, per_line):
 def product(X, start, stop, w, b, raw, soon):
     """raw[i] = X[:, start + i] @ w + b: eight columns for each trip through `raw`.
 
-    `soon` is the row that the next block starts at; negative where it is not known.
+    `soon` is the row that the next block starts at; nothing is asked for where it is negative.
     """
     d = w.shape[0]
     n = stop - start

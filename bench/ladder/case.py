@@ -43,6 +43,8 @@ class Case:
         floating-point operations.
     loop_numbers : callable
         Of n: trips through the innermost loop. A Python loop runs where they are few enough.
+    peer_backends : mapping of str to str
+        The backend that a peer needs, where it is one of ours.
     writes : bool
         The result is as large as the data: a copy is what it is measured against, not a read.
     tolerance : float
@@ -61,6 +63,7 @@ class Case:
     loop_numbers: Callable[[int], int]
     fused: Callable[..., Contestant] | None = None
     peers: Mapping[str, Callable[..., Contestant | None]] = field(default_factory=dict)
+    peer_backends: Mapping[str, str] = field(default_factory=dict)
     writes: bool = False
     tolerance: float = 1e-10
     group: str = "patterns"
@@ -79,11 +82,15 @@ def relative_difference(found: Any, expected: Any) -> float:
     if isinstance(expected, tuple | list):
         if len(found) != len(expected):
             return float("inf")
-        return max(relative_difference(f, e) for f, e in zip(found, expected, strict=True))
+        return max(
+            (relative_difference(f, e) for f, e in zip(found, expected, strict=True)), default=0.0
+        )
     found, expected = np.asarray(found), np.asarray(expected)
     if found.shape != expected.shape:
         return float("inf")
     if expected.size == 0:
         return 0.0
     largest = max(float(np.max(np.abs(expected))), 1e-300)
-    return float(np.max(np.abs(found.astype(np.float64) - expected.astype(np.float64)))) / largest
+    error = float(np.max(np.abs(found.astype(np.float64) - expected.astype(np.float64)))) / largest
+    # Every comparison with NaN is false: as a number it would pass for agreement.
+    return error if error == error else float("inf")

@@ -17,6 +17,7 @@ Record = dict[str, Any]
 # Below this many bytes a case may stay in a cache, and a share of the memory's rate says nothing.
 OUT_OF_CACHE = 1 << 26
 ROUNDS, FEWEST_ROUNDS = 9, 3
+NO_TIME = "no time was left in the budget"
 
 
 def agreeing(
@@ -73,9 +74,13 @@ def measure_size(
     rates : Rates or None
         None leaves the shares of the machine's rates out.
     """
-    inputs = case.make(n, np.random.default_rng(0))
-    rungs = prepare_rungs(case, inputs, n, backends)
+    try:
+        inputs = case.make(n, np.random.default_rng(0))
+    except MemoryError as problem:
+        return [_record(case, n, "", refused=f"the data do not fit: {problem}")]
+    rungs, failed = prepare_rungs(case, inputs, n, backends)
     errors, refused, firsts = agreeing(case, rungs)
+    refused = {**failed, **refused}
     records = [_record(case, n, name, refused=why) for name, why in refused.items()]
     if not errors:
         return records
@@ -88,7 +93,7 @@ def measure_size(
         records.append(
             _record(
                 case, n, name, error=errors[name], first_call_s=firsts[name],
-                transfer_s=rungs[name].transfer, reference=reference,
+                transfer_s=rungs[name].transfer, reference=reference, peer=rungs[name].is_peer,
                 speedup=found.median(reference) / timing.median,
                 **_meaning(case, n, timing, rates),
             )
@@ -118,6 +123,9 @@ def scale_loops(cases: Mapping[str, Case], records: list[Record]) -> None:
 
     `scaled_loop_s` of every record: trips at its n, at the rate of the largest loop that was timed.
     """
+    for record in records:
+        record.pop("scaled_loop_s", None)
+        record.pop("scaled_from_n", None)
     for name, case in cases.items():
         timed = [r for r in records if r["case"] == name and r["rung"] == LOOP and "median_s" in r]
         if not timed:
@@ -155,8 +163,8 @@ def measure(
     started = time.perf_counter()
     for position, (_, case, n) in enumerate(work):
         left = budget - (time.perf_counter() - started)
-        if left <= 0.0:
-            yield case, n, [_record(case, n, "", refused="no time was left in the budget")]
+        if left <= 0.0 and position > 0:
+            yield case, n, [_record(case, n, "", refused=NO_TIME)]
             continue
         share = left / (len(work) - position)
         few = FEWEST_ROUNDS if share < 2.0 else rounds

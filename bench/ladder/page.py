@@ -40,8 +40,8 @@ def _share(value: float | None) -> str:
 
 
 HEADINGS = (
-    "case", "n", "rung", "median", "spread", "NumPy / this", "loop, scaled / this", "first call",
-    "transfer", "of the memory's rate", "of the matrix rate",
+    "case", "n", "rung", "median", "spread", "reference / this", "loop, scaled / this",
+    "first call", "transfer", "of the memory's rate", "of the matrix rate",
 )  # fmt: skip
 
 
@@ -65,13 +65,17 @@ def cells(record: dict[str, Any]) -> tuple[str, ...]:
 
 
 def losing(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The compiled, fused and device rungs that were slower than the reference."""
-    return [r for r in records if r.get("speedup", 1.0) < 0.95 and r["rung"] != LOOP]
+    """The compiled, fused and device rungs that were slower than NumPy's."""
+    return [
+        r for r in records
+        if r.get("speedup", 1.0) < 0.95 and r["rung"] != LOOP and not r.get("peer")
+    ]  # fmt: skip
 
 
 def _table(records: list[dict[str, Any]]) -> list[str]:
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + " --- |" * len(HEADINGS)]
-    return lines + ["| " + " | ".join(cells(record)) + " |" for record in records]
+    rows = [" | ".join(text.replace("|", "/") for text in cells(record)) for record in records]
+    return lines + [f"| {' '.join(row.split())} |" for row in rows]
 
 
 def _rates_line(results: dict[str, Any]) -> str:
@@ -85,13 +89,13 @@ def _rates_line(results: dict[str, Any]) -> str:
 
 NOTES = (
     "Times are medians of rounds in which all rungs of a case and size take turns; the first call "
-    "(compiling, page faults) and the transfer to a device are apart. Every rung agreed with "
-    "NumPy's result before it was timed; one that did not stands in the table without a time. "
-    "Python loops are timed where they end soon; what they would take at larger n is in the "
-    "column that says so, and nowhere else. A share of the memory's rate is given where the data "
-    "exceed 64 MiB: of a parallel read, or of a parallel copy where the result is as large as the "
-    "data. Fused rungs write into an array that is made once; the case in_place_or_fresh shows "
-    "what fresh ones cost."
+    "(compiling, page faults) and the transfer to a device are apart. The reference is NumPy's "
+    "rung, or the first one where a case has none. Every rung agreed with its result before it "
+    "was timed; one that did not stands in the table without a time. Python loops are timed where "
+    "they end soon; what they would take at larger n is in the column that says so, and nowhere "
+    "else. A share of the memory's rate is given where the data exceed 64 MiB: of a parallel "
+    "read, or of a parallel copy where the result is as large as the data. Fused rungs write into "
+    "an array that is made once; the case in_place_or_fresh shows what fresh ones cost."
 )
 
 
@@ -103,7 +107,7 @@ def markdown(results: dict[str, Any]) -> str:
         own = [r for r in records if r["case"] == case]
         if own:
             lines += [f"## {case}", "", f"{what}.", "", *_table(own), ""]
-    lines += ["## Slower than the reference", ""]
+    lines += ["## Slower than NumPy", ""]
     lines += _table(losing(records)) if losing(records) else ["None."]
     return "\n".join([*lines, "", f"Measured on: {machine_line(results['machine'])}", ""])
 
@@ -126,19 +130,19 @@ def page(results: dict[str, Any], pictures: dict[str, Path]) -> str:
         if own:
             parts.append(f"<h2 id='{case}'>{case}</h2><p>{html.escape(what)}</p>{_rows(own)}")
     slow = losing(results["records"])
-    parts.append("<h2>Slower than the reference</h2>" + (_rows(slow) if slow else "<p>None.</p>"))
+    parts.append("<h2>Slower than NumPy</h2>" + (_rows(slow, first=0) if slow else "<p>None.</p>"))
     parts.append(f"<footer>{html.escape(machine_line(results['machine']))}</footer>")
     return "\n".join(parts)
 
 
-def _rows(records: list[dict[str, Any]]) -> str:
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in HEADINGS[1:])
-    rows = []
-    for record in records:
-        texts = cells(record) if len({r["case"] for r in records}) > 1 else cells(record)[1:]
-        rows.append("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in texts) + "</tr>")
-    if len({r["case"] for r in records}) > 1:
-        head = f"<th>{HEADINGS[0]}</th>{head}"
+def _rows(records: list[dict[str, Any]], first: int = 1) -> str:
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in HEADINGS[first:])
+    rows = [
+        "<tr>"
+        + "".join(f"<td>{html.escape(text)}</td>" for text in cells(record)[first:])
+        + "</tr>"
+        for record in records
+    ]
     return f"<div class='wide'><table><tr>{head}</tr>{''.join(rows)}</table></div>"
 
 
@@ -169,13 +173,18 @@ def read_results(path: Path, machine: dict[str, Any]) -> dict[str, Any]:
     try:
         results: dict[str, Any] = json.loads(path.read_text("utf-8"))
         known = results["format"] == FORMAT and isinstance(results["records"], list)
-    except (ValueError, KeyError, TypeError) as problem:
+        same = same_machine(results["machine"], machine)
+        measured_on = machine_line(results["machine"]) if known else ""
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         message = f"{path} holds no results of xpfit bench ({problem}). Name another folder."
         raise ResultsError(message) from problem
-    if not known or not same_machine(results["machine"], machine):
+    if not known:
+        message = f"{path} has format {results['format']!r}, not {FORMAT}. Name another folder."
+        raise ResultsError(message)
+    if not same:
         message = (
             f"{path} was measured on another machine, or with other library versions: "
-            f"{machine_line(results['machine'])} Results are never mixed. Name another folder "
+            f"{measured_on} Results are never mixed. Name another folder "
             "with --out, or use --overwrite."
         )
         raise ResultsError(message)
@@ -183,7 +192,7 @@ def read_results(path: Path, machine: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Write ladder.json, ladder.md and, where matplotlib is installed, pictures and ladder.html."""
+    """Write ladder.json, ladder.md, ladder.html and, where matplotlib is installed, pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "ladder.json", folder / "ladder.md"]
     written[0].write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", "utf-8")

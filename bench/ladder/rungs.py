@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ...backends import Backend, get_backend
@@ -13,6 +14,7 @@ from ..peers import jax_in_64_bits
 from .case import Case, Inputs
 
 LOOP, VECTORIZED, COMPILED, FUSED = "Python loop", "NumPy", "Numba", "fused Numba"
+BACKEND_OF = {COMPILED: "numba", FUSED: "numba"}
 # Title, and the context in which the library keeps 64 bits.
 DEVICE_LIBRARIES: dict[str, tuple[str, Callable[[], Any]]] = {
     "jax": ("JAX", jax_in_64_bits),
@@ -20,6 +22,10 @@ DEVICE_LIBRARIES: dict[str, tuple[str, Callable[[], Any]]] = {
 }
 # A loop in Python makes some millions of trips a second; it is timed up to this many.
 MOST_LOOP_NUMBERS = 1_000_000
+
+
+def _as_is(result: Any) -> Any:
+    return result
 
 
 @dataclass(frozen=True)
@@ -35,16 +41,15 @@ class Rung:
         The result as NumPy arrays and numbers.
     transfer : float or None
         Seconds that the inputs took to the device; None for host rungs.
+    is_peer : bool
+        It is no rung of the ladder, but another library, or another way.
     """
 
     name: str
     run: Callable[[], Any]
-    to_host: Callable[[Any], Any]
+    to_host: Callable[[Any], Any] = _as_is
     transfer: float | None = None
-
-
-def _as_is(result: Any) -> Any:
-    return result
+    is_peer: bool = False
 
 
 def synchronized(run: Callable[[], Any], backend: Backend) -> Callable[[], Any]:
@@ -93,8 +98,10 @@ def device_rung(
     return Rung(f"{title} ({backend.device})", run_in_precision, to_host, transfer)
 
 
-def prepare_rungs(case: Case, inputs: Inputs, n: int, libraries: frozenset[str]) -> dict[str, Rung]:
-    """All rungs of a case that can run here and were asked for; the reference comes first.
+def prepare_rungs(
+    case: Case, inputs: Inputs, n: int, libraries: frozenset[str]
+) -> tuple[dict[str, Rung], dict[str, str]]:
+    """The rungs of a case that can run here and were asked for; the reference comes first.
 
     Parameters
     ----------
@@ -102,31 +109,59 @@ def prepare_rungs(case: Case, inputs: Inputs, n: int, libraries: frozenset[str])
     inputs : tuple of ndarray
     n : int
     libraries : set of str
-        Names of backends that can be used here. What needs none (loops, peers) is always there.
+        Names of backends that can be used here. NumPy, loops and other libraries need none.
+
+    Returns
+    -------
+    rungs : dict
+    failed : dict
+        Why one could not be prepared: a device without room, say.
     """
     found: dict[str, Rung] = {}
+    failed: dict[str, str] = {}
+    for name, prepare in _makers(case, inputs, n, libraries).items():
+        try:
+            rung = prepare()
+        except Exception as problem:  # a finding, not the end of the run
+            failed[name] = f"failed: {type(problem).__name__}: {problem}"
+            continue
+        if rung is not None:
+            found[rung.name] = rung
+    return found, failed
+
+
+def _makers(
+    case: Case, inputs: Inputs, n: int, libraries: frozenset[str]
+) -> dict[str, Callable[[], Rung | None]]:
+    makers: dict[str, Callable[[], Rung | None]] = {}
     if case.vectorized is not None:
         vectorized, namespace = case.vectorized, get_backend("numpy").xp
-        found[VECTORIZED] = Rung(VECTORIZED, lambda: vectorized(namespace, *inputs), _as_is)
+        makers[VECTORIZED] = lambda: Rung(VECTORIZED, lambda: vectorized(namespace, *inputs))
     if case.loop is not None:
         loop = case.loop
         if case.loop_numbers(n) <= MOST_LOOP_NUMBERS:
-            found[LOOP] = Rung(LOOP, lambda: loop(*inputs), _as_is)
-        if "numba" in libraries:
+            makers[LOOP] = lambda: Rung(LOOP, lambda: loop(*inputs))
+        if BACKEND_OF[COMPILED] in libraries:
             compiled = compile_loop(loop)
-            found[COMPILED] = Rung(COMPILED, lambda: compiled(*inputs), _as_is)
-    if case.fused is not None and "numba" in libraries:
-        found[FUSED] = Rung(FUSED, case.fused(*inputs), _as_is)
+            makers[COMPILED] = lambda: Rung(COMPILED, lambda: compiled(*inputs))
+    if case.fused is not None and BACKEND_OF[FUSED] in libraries:
+        fused = case.fused
+        makers[FUSED] = lambda: Rung(FUSED, fused(*inputs))
     if case.vectorized is not None:
         for name, (title, precision) in DEVICE_LIBRARIES.items():
             if name in libraries:
-                rung = device_rung(case, inputs, get_backend(name), title, precision)
-                found[rung.name] = rung
-    for name, prepare in case.peers.items():
-        run = prepare(*inputs)
-        if run is not None:
-            found[name] = Rung(name, run, _as_is)
-    return found
+                makers[title] = partial(
+                    device_rung, case, inputs, get_backend(name), title, precision
+                )
+    for name, way in case.peers.items():
+        if case.peer_backends.get(name) in {None, *libraries}:
+            makers[name] = partial(_peer, name, way, inputs)
+    return makers
+
+
+def _peer(name: str, way: Callable[..., Any], inputs: Inputs) -> Rung | None:
+    run = way(*inputs)
+    return None if run is None else Rung(name, run, is_peer=True)
 
 
 _compiled: dict[Any, Any] = {}

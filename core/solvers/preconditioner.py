@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from array_api_compat import device
@@ -13,7 +15,8 @@ from ..columns import column_moments
 from ..linalg import Solver, bordered_solver
 from ..losses import HALF_SQUARED_ERROR
 from ..objective import LinearObjective
-from ..passes import is_sparse, predict_raw
+from ..passes import is_sparse
+from .diagonal import diagonal_solver, mean_curvature, mean_squares
 
 # Rows of the sample for each column. The error of the estimate falls with the square root.
 ROWS_PER_COLUMN = 20
@@ -22,9 +25,11 @@ ROWS_PER_COLUMN = 20
 WIDE = 128
 ROWS_PER_COLUMN_WIDE = 10
 # The Gram matrix that all classes share is formed once. Columns that are zero in almost all rows
-# need many: MNIST, standardized, ended 100 iterations at 0.229 with 4 rows for each column, 0.215
-# with 10, 0.205 with 20 and with 30.
+# need many: on MNIST, 60,000 rows standardized, C = 1, the cost after 100 iterations was 0.229 with
+# 4 rows for each column, 0.215 with 10, 0.205 with 20 and with 30.
 GRAM_ROWS_PER_COLUMN = 20
+# Copies of rows beside X: a larger sample is drawn and evaluated in parts.
+SAMPLE_BYTES = 1 << 23
 # Where the sample would be more than a third of the rows, all rows are taken.
 WHOLE_BELOW = 3
 # The joint Hessian of all classes is (columns * classes) squared; beyond this, or where forming it
@@ -58,22 +63,23 @@ class SampledHessian:
     squares: Array | None = field(default=None, init=False)
     gram: Array | None = field(default=None, init=False)
     gram_sample: LinearObjective | None = field(default=None, init=False)
+    place: Any = field(default=None, init=False)
 
     def inverse_at(self, theta: Array) -> Solver:
         """The estimate at theta; each call draws other rows, but for the Gram matrix."""
         objective = self.objective
         if objective.n_rows_of_theta > MAX_COLUMNS:
             if self.gram_sample is None:
-                self.gram_sample = self._sample()
+                self.gram_sample = self._sample_of(self._sample_rows())
                 self.squares = mean_squares(self.gram_sample)
-            return _diagonal(
+            return diagonal_solver(
                 self.gram_sample, self._curvatures(self.gram_sample, theta), self.squares
             )
         if objective.loss.is_multiclass and not self._joint_pays():
             return self._one_gram_for_all_classes(theta)
-        sample = self._sample()
-        _, _, hessian = sample.value_gradient_hessian(theta)
-        hessian = hessian + self._missing(sample, theta)
+        hessian, _ = self._mean_over_samples(
+            None, lambda part: part.value_gradient_hessian(theta)[2] + self._missing(part, theta)
+        )
         if self.first is None:
             self.first = hessian
         else:
@@ -82,7 +88,7 @@ class SampledHessian:
 
     def _curvatures(self, sample: LinearObjective, theta: Array) -> list[float]:
         self.objective.rows_read += sample.n_samples
-        return _mean_curvature(sample, theta)
+        return mean_curvature(sample, theta)
 
     def _sample_rows(self, per_column: int | None = None) -> int:
         n_samples = self.objective.n_samples
@@ -97,8 +103,25 @@ class SampledHessian:
         one_pass = self.objective.n_samples * size
         return size <= MAX_JOINT and self._sample_rows() * size**2 <= JOINT_PASSES * one_pass
 
-    def _sample(self, per_column: int | None = None) -> LinearObjective:
-        sample = self.objective.sample(self._sample_rows(per_column), self.seed).centred()
+    def _mean_over_samples(
+        self, per_column: int | None, of: Callable[[LinearObjective], Array]
+    ) -> tuple[Array, LinearObjective]:
+        """The mean of a function of samples that together have the wanted rows, and the last one.
+
+        One sample, where a copy of all these rows is small beside X.
+        """
+        n_rows, X = self._sample_rows(per_column), self.objective.X
+        whole = n_rows >= self.objective.n_samples or is_sparse(X)
+        width = 8 * self.objective.n_features
+        n_parts = 1 if whole else -(-n_rows * width // SAMPLE_BYTES)
+        total: Any = 0.0
+        for _ in range(n_parts):
+            sample = self._sample_of(-(-n_rows // n_parts))
+            total = total + of(sample)
+        return total / n_parts, sample
+
+    def _sample_of(self, n_rows: int) -> LinearObjective:
+        sample = self.objective.sample(n_rows, self.seed).centred()
         self.objective.rows_read += sample.n_samples
         self.seed += 1
         return sample
@@ -117,9 +140,20 @@ class SampledHessian:
         diagonal = xp.reshape(xp.stack(columns, axis=1), theta.shape)
         return xp.eye(objective.size, dtype=theta.dtype, device=device(theta)) * diagonal[None, :]
 
-    def _gram_missing(self, gram: Array) -> Array:
-        sample, objective, xp = self.gram_sample, self.objective, self.objective.backend.xp
-        assert sample is not None
+    def _gram_of(self, sample: LinearObjective) -> Array:
+        """The Gram matrix of a sample, with the variance that it lacks."""
+        xp, X = self.objective.backend.xp, sample.X
+        squared = replace(
+            sample, loss=HALF_SQUARED_ERROR, n_outputs=1, l2_reg_strength=0.0,
+            y=np.zeros(sample.n_samples) if is_sparse(X)
+            else xp.zeros_like(X[:, 0], dtype=self.objective.dtype),
+        )  # fmt: skip
+        start = xp.zeros((squared.size,), dtype=self.objective.dtype, device=self.place)
+        gram = squared.value_gradient_hessian(start)[2]
+        return gram + self._gram_missing(sample, gram)
+
+    def _gram_missing(self, sample: LinearObjective, gram: Array) -> Array:
+        objective, xp = self.objective, self.objective.backend.xp
         if sample.n_samples == objective.n_samples:
             return xp.zeros((1, 1), dtype=gram.dtype, device=device(gram))
         lacking = self._lacking(sample)
@@ -154,15 +188,10 @@ class SampledHessian:
         """
         objective, xp = self.objective, self.objective.backend.xp
         if self.gram is None or self.gram_sample is None:
-            self.gram_sample = self._sample(GRAM_ROWS_PER_COLUMN)
-            squared = replace(
-                self.gram_sample, y=xp.zeros_like(self.gram_sample.X[:, 0], dtype=theta.dtype)
-                if not is_sparse(objective.X) else np.zeros(self.gram_sample.n_samples),
-                loss=HALF_SQUARED_ERROR, n_outputs=1, l2_reg_strength=0.0,
-            )  # fmt: skip
-            start = xp.zeros((squared.size,), dtype=theta.dtype, device=device(theta))
-            gram = squared.value_gradient_hessian(start)[2]
-            self.gram = gram + self._gram_missing(gram)
+            self.place = device(theta)
+            self.gram, self.gram_sample = self._mean_over_samples(
+                GRAM_ROWS_PER_COLUMN, self._gram_of
+            )
         gram = self.gram
         index = xp.arange(gram.shape[0], device=device(gram))
         penalized = xp.astype(index < objective.n_features, gram.dtype)
@@ -227,55 +256,3 @@ def _ridged(objective: LinearObjective, hessian: Array, has_intercept: bool) -> 
         hessian = hessian + ridge * eye
     # Without a penalty the least-norm solution is wanted: no ridge, rank is found by `linalg`.
     return bordered_solver(objective.backend, hessian, has_intercept)
-
-
-def _mean_curvature(objective: LinearObjective, theta: Array) -> list[float]:
-    """Weighted mean over rows of the diagonal curvature of each output."""
-    xp = objective.backend.xp
-    W, b = objective.coefficients(theta)
-    raw = predict_raw(objective.X, W, b, backend=objective.backend)
-    loss = objective.loss
-    curvature = (
-        loss.curvature(xp, objective.y, raw)
-        if loss.is_multiclass
-        else loss.curvature(xp, objective.y, raw[:, 0], *loss.parameters)[:, None]
-    )
-    if objective.sample_weight is not None:
-        curvature = curvature * objective.sample_weight[:, None]
-    means = xp.sum(curvature, axis=0) / objective.weight_sum
-    return [float(means[k]) for k in range(objective.n_outputs)]
-
-
-def mean_squares(objective: LinearObjective) -> Array:
-    """Geometric mean of each column's weighted mean square, on the scale of theta, and the largest.
-
-    The diagonal itself gives rare columns the longest steps, and a row that holds many of them
-    overshoots: on word counts (5,574 x 8,713) it took 37 passes, this 20, the identity 30.
-    """
-    xp = objective.backend.xp
-    mean, variance = column_moments(
-        objective.X, objective.sample_weight, backend=objective.backend, fused=objective.fused
-    )
-    if objective.shift is not None:
-        mean = mean - objective.shift
-    squares = variance + mean * mean
-    if objective.scale is not None:
-        squares = squares / (objective.scale * objective.scale)
-    largest = float(xp.max(squares)) or 1.0
-    floor = 1e-6 * largest
-    return xp.sqrt(xp.where(squares > floor, squares, floor) * largest)
-
-
-def _diagonal(objective: LinearObjective, curvatures: list[float], squares: Array) -> Solver:
-    """Mean curvature times `squares`, plus the penalty."""
-    xp = objective.backend.xp
-    columns = []
-    for curvature in curvatures:
-        column = max(curvature, 1e-4) * squares + objective.l2_reg_strength
-        if objective.fit_intercept:
-            ones = xp.ones((1,), dtype=squares.dtype, device=device(squares))
-            corner = ones * max(curvature, 1e-4)
-            column = xp.concat([column, corner], axis=0)
-        columns.append(column)
-    inverse = 1.0 / xp.reshape(xp.stack(columns, axis=1), (objective.size,))
-    return lambda flat: flat * inverse

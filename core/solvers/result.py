@@ -99,22 +99,25 @@ class History:
             seconds=time.perf_counter() - self.started,
             converged=stop_reason in SUCCESS,
             stop_reason=stop_reason,
-            message=_advice(stop_reason, last, len(self.records) - 1, solver, tol),
+            message=_advice(stop_reason, last, n_passes, len(self.records) - 1, solver, tol),
             solver=solver,
             history=self.records,
         )
 
 
-def _advice(stop_reason: str, last: IterationRecord, n_iter: int, solver: str, tol: float) -> str:
+def _advice(
+    stop_reason: str, last: IterationRecord, n_passes: int, n_iter: int, solver: str, tol: float
+) -> str:
     if stop_reason in SUCCESS or stop_reason == STOPPED_BY_CALLBACK:
         return ""
     found = (
-        f"solver {solver!r} stopped after {n_iter} iterations ({last.n_passes} passes over the "
+        f"solver {solver!r} stopped after {n_iter} iterations ({n_passes} passes over the "
         f"data) because {stop_reason}; gradient_norm is {last.gradient_norm:.3g}, tol is {tol:.3g}."
     )
     if stop_reason == OUT_OF_ITERATIONS:
         return f"{found} Raise max_iter, or tol if this is close enough."
     return (
         f"{found} Columns of very different scale are the usual cause: set standardize=True. "
-        "More regularization (a smaller C, a larger alpha) or a larger tol helps too."
+        "More regularization (a smaller C, a larger alpha) or a larger tol helps too. If the loss "
+        "is your own, check its derivatives first: docs/losses.md says how."
     )

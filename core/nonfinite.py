@@ -1,0 +1,48 @@
+"""What is at fault when the first evaluation of a fit is not finite: a column, a loss, or size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..backends import Array, Backend
+from .columns import describe_nonfinite
+from .loss import Loss, PointwiseLoss, filled
+
+
+def raise_nonfinite(
+    X: Any,
+    backend: Backend,
+    who: str,
+    feature_names: Sequence[str] | None,
+    loss: Loss | None = None,
+    y: Array | None = None,
+) -> None:
+    """Raise the error for a first evaluation that is not finite: the columns or the loss at fault,
+    if any."""
+    text = describe_nonfinite(X, backend=backend, who=who, feature_names=feature_names)
+    if text is None and loss is not None and not loss.is_multiclass:
+        text = _describe_loss(loss, y, backend, who)
+    if text is None:
+        text = (
+            f"the first evaluation in {who} overflowed, though X is finite: values of X or y are "
+            "too large. Scale the columns, or set standardize=True."
+        )
+    raise ValueError(text)
+
+
+def _describe_loss(loss: PointwiseLoss, y: Array, backend: Backend, who: str) -> str | None:
+    """Which formula of a loss is not finite at raw_prediction = 0, where every fit starts."""
+    xp = backend.xp
+    raw = xp.zeros_like(y)
+    formulas = {"value": loss.value, "gradient": loss.gradient, "curvature": loss.curvature}
+    for name, formula in formulas.items():
+        found = filled(xp, formula(xp, y, raw, *loss.parameters), raw)
+        n_bad = int(xp.sum(xp.astype(~xp.isfinite(found), xp.int64)))
+        if n_bad:
+            return (
+                f"the {name} of loss {loss.name!r} in {who} is NaN or infinite for {n_bad} of "
+                f"{y.shape[0]} samples at raw_prediction = 0. Mend the formula, or leave out "
+                "values of y that it is not defined for (docs/losses.md)."
+            )
+    return None
