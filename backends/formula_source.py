@@ -32,9 +32,15 @@ def definition_of(function: Callable[..., Any]) -> ast.FunctionDef | None:
 
 def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
     # The file may have changed since it was imported: then its text is that of another function.
-    module = compile(ast.Module([definition], []), "<source>", "exec")
-    code = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
     own = function.__code__
+    code = _code_in(compile(ast.Module([definition], []), "<source>", "exec"))
+    if own.co_freevars:
+        # Names of a closure are reached in another way than globals: an outer function has them.
+        outer = ast.parse(f"def outer({', '.join(own.co_freevars)}): pass")
+        function_around = outer.body[0]
+        assert isinstance(function_around, ast.FunctionDef)
+        function_around.body = [definition]
+        code = _code_in(_code_in(compile(outer, "<source>", "exec")))
     return (code.co_code, code.co_names, code.co_varnames) == (
         own.co_code,
         own.co_names,
@@ -42,6 +48,10 @@ def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
     ) and [c for c in code.co_consts if isinstance(c, int | float)] == [
         c for c in own.co_consts if isinstance(c, int | float)
     ]
+
+
+def _code_in(code: CodeType) -> CodeType:
+    return next(constant for constant in code.co_consts if isinstance(constant, CodeType))
 
 
 def names_around(function: Callable[..., Any]) -> dict[str, Any]:

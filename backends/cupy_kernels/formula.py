@@ -99,10 +99,10 @@ def translate(function: Callable[..., Any], name: str, what: str) -> str:
         return (exp(v2_raw_prediction) - v1_y);
     }
     """
-    definition = definition_of(function)
+    definition, whose = definition_of(function), f"{what}: {name}"
     if definition is None:
-        raise not_translatable(f"{what}: {name}", "its source cannot be read")
-    return _Translation(definition, names_around(function), f"{what}: {name}").text(name)
+        raise not_translatable(whose, "its source cannot be read")
+    return _Translation(definition, names_around(function), whose).text(name)
 
 
 class _Translation:
@@ -255,14 +255,14 @@ class _Translation:
         raise self.error(node, why)
 
     def call(self, node: ast.Call) -> _Term:
-        function, arguments = node.func, [self.term(argument) for argument in node.args]
-        name = None
+        function, name = node.func, None
         if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
             name = function.attr if function.value.id == self.xp else None
         elif isinstance(function, ast.Name) and function.id == "abs":
             name = None if "abs" in self.around else "abs"
         if node.keywords or name is None:
             raise self.error(node, "a call of something else than a function of xp")
+        arguments = [self.term(argument) for argument in node.args]
         if name in ONE_ARGUMENT and len(arguments) == 1:
             return _Term(f"{ONE_ARGUMENT[name]}({arguments[0].number()})")
         if name in TWO_ARGUMENTS and len(arguments) == 2:
