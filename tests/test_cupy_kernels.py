@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cuda_emulation
 import numpy as np
 import pytest
 from cuda_emulation import Kernel, RawModule, emulated
 from emulated_passes import NUMPY, Problem
-from helpers import LOSS_NAMES, loss_called
+from helpers import LOSS_NAMES, loss_called, run_python
 from pass_cases import DTYPES, Case, check_all_passes
 
 from xpfit.backends import Backend
@@ -159,3 +161,57 @@ def test_views_that_no_vector_may_be_read_from(emulation: Backend) -> None:
         problem.data = (shifted, *problem.data[1:])
         assert launch._alignment(emulated(shifted)) == 8
         problem.check(emulation)
+
+
+# Each array ends where memory that may not be touched begins: one entry too many ends the process.
+AT_THE_EDGE = """
+import ctypes, mmap, sys
+sys.path.insert(0, {tests!r})
+import numpy as np
+from cuda_emulation import emulated, emulated_backend
+from emulated_passes import Problem
+from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
+
+PAGE, kept = mmap.PAGESIZE, []
+
+def at_the_edge(array):
+    array = np.asarray(array)
+    pages = -(-array.nbytes // PAGE)
+    memory = mmap.mmap(-1, (pages + 1) * PAGE)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(address + pages * PAGE), PAGE, 0) == 0
+    kept.append(memory)
+    start = pages * PAGE - array.nbytes
+    order = "C" if array.flags.c_contiguous else "F"
+    moved = np.ndarray(array.shape, array.dtype, memory, start, order=order)
+    moved[...] = array
+    return emulated(moved)
+
+with emulated_backend() as backend:
+    for order in {orders!r}:
+        for shape in ((65, 16), (64, 17), (7, 300), (1, 1)):
+            for loss, n_classes in ((HALF_BINOMIAL, 1), (HALF_MULTINOMIAL, 3)):
+                problem = Problem(loss, shape, order, True, n_classes)
+                problem.passes(backend, None, at_the_edge)
+    print("done")
+    sys.stdout.flush()
+    if not {orders!r}:
+        moved = at_the_edge(np.zeros(8))
+        ctypes.memmove(ctypes.create_string_buffer(16), moved.ctypes.data + 56, 16)
+        print("still there")
+    sys.stdout.flush()
+    import os
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_nothing_is_read_behind_an_array(beyond: bool) -> None:
+    if reason := cuda_emulation.why_not():
+        pytest.skip(reason)
+    tests = str(Path(__file__).parent)
+    code = AT_THE_EDGE.replace("{tests!r}", repr(tests))
+    code = code.replace("{orders!r}", repr("" if beyond else "CF"))
+    result = run_python(code)
+    assert result.stdout.split() == ["done"], result.stderr
+    assert (result.returncode != 0) == beyond

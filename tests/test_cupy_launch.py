@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_emulation import emulated
-from emulated_passes import Problem
+from cuda_emulation import Kernel, emulated
+from emulated_passes import NUMPY, Problem
 from pass_cases import Case
 
 from xpfit.backends import Backend, KernelCompileError
 from xpfit.backends.cupy_kernels import launch
+from xpfit.core.fit import fit_linear_model
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, PointwiseLoss
 from xpfit.core.passes import loss_gradient
 
@@ -82,6 +83,25 @@ def test_a_formula_that_cannot_be_translated_is_explained(emulation: Backend) ->
     problem.data = (*problem.data[:-1], loss)
     with pytest.raises(KernelCompileError, match=r"mine: loss_gradient .*xp\.sum.*XPFIT_FUSED=0"):
         problem.passes(emulation, None, emulated)
+
+
+@pytest.mark.parametrize("loss", [HALF_BINOMIAL, HALF_MULTINOMIAL], ids=lambda loss: loss.name)
+def test_a_fit_by_fused_passes(emulation: Backend, loss: Any) -> None:
+    n_outputs = 3 if loss.is_multiclass else 1
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 6)).astype(np.float32).astype(np.float64)
+    y = rng.integers(0, max(2, n_outputs), 300).astype(float)
+    Kernel.launched.clear()
+    fits = [
+        fit_linear_model(
+            move(X), move(y), loss=loss, backend=backend, n_outputs=n_outputs,
+            l2_reg_strength=0.01, solver="lbfgs", tol=1e-9, fused=fused,
+        )
+        for backend, move, fused in ((emulation, emulated, None), (NUMPY, np.asarray, False))
+    ]  # fmt: skip
+    assert len(Kernel.launched) >= 10
+    np.testing.assert_allclose(fits[0].W, fits[1].W, atol=1e-7)
+    np.testing.assert_allclose(fits[0].b, fits[1].b, atol=1e-7)
 
 
 @pytest.mark.gpu
