@@ -88,13 +88,25 @@ class Kernel:
     """
 
     launched: list[str] = []  # noqa: RUF012 - by all kernels, for the tests to look at
+    # As in CuPy, kernels of one name and text are one, and the last setting holds for all.
+    shared_limits: dict[Any, int] = {}  # noqa: RUF012
 
     def __init__(self, library: ctypes.CDLL, name: str, kinds: list[str]) -> None:
         self.function, self.name, self.kinds = library[f"launch_{name}"], name, kinds
         self.function.restype = ctypes.c_char_p
-        self.max_dynamic_shared_size_bytes = 48 << 10
+        self.shared_with = (library._name, name)
         self.blocks: int | None = None
         self.order = 1
+
+    @property
+    def max_dynamic_shared_size_bytes(self) -> int:
+        """What a launch may ask for."""
+        return self.shared_limits.get(self.shared_with, 48 << 10)
+
+    @max_dynamic_shared_size_bytes.setter
+    def max_dynamic_shared_size_bytes(self, size: int) -> None:
+        assert size <= Device(0).attributes["MaxSharedMemoryPerBlockOptin"]
+        self.shared_limits[self.shared_with] = size
 
     def __call__(self, grid: Any, block: Any, arguments: Any, *, shared_mem: int = 0) -> None:
         Kernel.launched.append(self.name)
@@ -185,6 +197,7 @@ def _forget() -> None:
     launch._compiled.cache_clear()
     launch._shared_bytes_of.cache_clear()
     Kernel.launched.clear()
+    Kernel.shared_limits.clear()
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ class Compiled(NamedTuple):
 
 @functools.cache
 def compiled(text: str) -> Compiled:
-    """The cubin of CUDA C++ text, with the option that the CuPy backend gives."""
+    """The cubin of CUDA C++ text, with the options that CuPy would give."""
     cubin, log = _compile(text, ARCHITECTURE, "CUBIN")
     return Compiled(cubin, log)
 
@@ -59,7 +59,9 @@ def _compile(text: str, architecture: str, kind: str) -> tuple[bytes, str]:
         return answer[0] if answer else None
 
     program = ask(nvrtc.nvrtcCreateProgram, text.encode(), b"kernel.cu", 0, [], [])
-    options = ["--std=c++17", f"--gpu-architecture={architecture}", "--ptxas-options=-v"]
+    # CuPy adds ftz to what it is given.
+    options = ["--std=c++17", "-ftz=true", f"--gpu-architecture={architecture}"]
+    options.append("--ptxas-options=-v")
     encoded = [option.encode() for option in options]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(encoded), encoded)
     log = b" " * ask(nvrtc.nvrtcGetProgramLogSize, program)

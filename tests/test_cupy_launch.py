@@ -54,6 +54,14 @@ def test_what_is_not_taken(emulation: Backend, monkeypatch: pytest.MonkeyPatch) 
     )
 
 
+def test_passes_of_one_text_ask_for_different_shared_memory(emulation: Backend) -> None:
+    # The same tile, so the same kernel; the second needs less than the first, which runs again.
+    for n_classes in (10, 3, 10):
+        Problem(HALF_MULTINOMIAL, (20, 400), "C", True, n_classes).check(emulation)
+        launch._compiled.cache_clear()
+    assert [name for _, name in Kernel.shared_limits] == ["multinomial_pass"]
+
+
 STEEPNESS = 2.5
 
 

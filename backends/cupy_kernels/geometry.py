@@ -24,9 +24,10 @@ WIDE = 256
 VECTOR_BYTES = 16
 # In Fortran order the threads of a block that share a column read at least 4 rows of it.
 FEWEST_ROWS = 4
-# What a block of the oldest devices with 100 KiB of shared memory can have, and of newer ones.
-SHARED_BYTES = (96 << 10, 224 << 10)
-MOST_TILE_ROWS, FEWEST_TILE_ROWS = 32, 4
+# What a block can have where a multiprocessor has 100 KiB of shared memory, and 228 KiB; and the
+# rows for which that must do. A device with less takes the generic pass.
+SHARED_BYTES = ((96 << 10, 8), (224 << 10, 4))
+MOST_TILE_ROWS = 32
 SPLIT_BYTES = 1 << 15
 
 
@@ -166,9 +167,9 @@ def tile_geometry(
     widest = max(1, min(VECTOR_BYTES, alignment) // sizes[0])
     columns = min(THREADS, _up(d))
     vector = _power_in(d, widest) if c_order else 1
-    for budget in SHARED_BYTES:
+    for budget, fewest_rows in SHARED_BYTES:
         rows = MOST_TILE_ROWS
-        while rows >= FEWEST_TILE_ROWS:
+        while rows >= fewest_rows:
             split = min(THREADS // columns, rows)
             while split > 1 and split * n_outputs * d * sizes[1] > SPLIT_BYTES:
                 split //= 2

@@ -32,8 +32,6 @@ from .prelude import STORED, itemsize_of
 OPTIONS = ("--std=c++17",)
 # Larger alignments are of no use to a load of 16 bytes.
 MOST_ALIGNED = 256
-# What a block has without asking for more.
-PLAIN_SHARED_BYTES = 48 << 10
 
 # What a launch hands to a kernel, in its order.
 Arguments = tuple[Any, ...]
@@ -130,12 +128,13 @@ def accepts_predict_raw(X: Any, W: Any, b: Any) -> bool:
 
 # Keyed by all that the text depends on; writing the text anew would take longer than a small pass.
 @functools.lru_cache(maxsize=256)
-def _compiled(make: Any, name: str, device: int, shared_bytes: int, *parts: Any) -> tuple[Any, Any]:
+def _compiled(make: Any, name: str, device: int, *parts: Any) -> tuple[Any, Any]:
     """The kernel `name` and `add_slots` of the text that `make(*parts)` writes, on one device."""
     module = _cupy().RawModule(code=make(*parts), options=OPTIONS)
     kernel = module.get_function(name)
-    if shared_bytes > PLAIN_SHARED_BYTES:
-        kernel.max_dynamic_shared_size_bytes = shared_bytes
+    # The most that the device has, not what one launch needs: CuPy shares a kernel among modules
+    # of the same text, and passes of several shapes may have one.
+    kernel.max_dynamic_shared_size_bytes = _shared_bytes_of(device)
     return kernel, module.get_function("add_slots")
 
 
@@ -188,7 +187,7 @@ def _row_pass(
     shared_bytes = geometry.shared_bytes(n_vectors, int(dtype.itemsize))
     parts = source.formulas_of(loss), *names, geometry
     with X.device:
-        kernels = _compiled(make, "row_pass", X.device.id, shared_bytes, *parts)
+        kernels = _compiled(make, "row_pass", X.device.id, *parts)
         y = _vector(y, dtype)
         weight, weighted = _weight(sample_weight, y, dtype)
         w, b, v, c = (_vector(array.reshape(-1), dtype) for array in model)
@@ -248,9 +247,7 @@ def _multinomial(
     shared_bytes = tile.shared_bytes(d, n_classes, _sizes(X, W))
     parts = stored, str(dtype), tile
     with X.device:
-        kernels = _compiled(
-            source.multinomial_source, "multinomial_pass", X.device.id, shared_bytes, *parts
-        )
+        kernels = _compiled(source.multinomial_source, "multinomial_pass", X.device.id, *parts)
         labels = _vector(y, np.int64)
         weight, weighted = _weight(sample_weight, b, dtype)
         arguments = (
@@ -272,9 +269,7 @@ def predict_raw(X: Array, W: Array, b: Array) -> Array:
     parts = str(X.dtype), str(dtype), geometry
     slot_rows, n_slots = slots_of(n, geometry.tile_rows, 1)
     with X.device:
-        kernel, _ = _compiled(
-            source.predict_raw_source, "predict_raw", X.device.id, shared_bytes, *parts
-        )
+        kernel, _ = _compiled(source.predict_raw_source, "predict_raw", X.device.id, *parts)
         out = _cupy().empty(n, dtype=dtype)
         arguments = (
             X, _vector(W.reshape(-1), dtype), _vector(b, dtype),
