@@ -27,37 +27,41 @@ NOTHING, ENDLESS = float("nan"), -float("inf")
 TABLE = [1.0]
 
 
-def evaluated(function: Any, y: np.ndarray, raw: np.ndarray, parameters: Any, kind: str) -> Any:
-    """The C++ translation of a formula, on every pair of numbers."""
+def evaluated(
+    functions: list[Any], y: np.ndarray, raw: np.ndarray, parameters: Any, kind: str
+) -> list[np.ndarray]:
+    """The C++ translations of formulas, on every pair of numbers."""
     arguments = "".join(f", {number!r}" for number in parameters)
-    text = "\n".join(
-        [
-            HELPERS,
-            translate(function, "formula", "a loss"),
-            f'extern "C" void apply(int n, const {kind}* y, const {kind}* raw, {kind}* out) {{',
-            f"for (int i = 0; i < n; ++i) out[i] = formula<{kind}>(y[i], raw[i]{arguments});",
-            "}",
-        ]
-    )
-    dtype = np.float64 if kind == "double" else np.float32
-    y, raw = np.ascontiguousarray(y, dtype), np.ascontiguousarray(raw, dtype)
-    out = np.empty_like(raw)
-    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (y, raw, out)]
-    cuda_emulation.compiled(text).apply(ctypes.c_int(raw.size), *pointers)
-    return out
+    parts = [HELPERS]
+    for index, function in enumerate(functions):
+        parts.append(translate(function, f"formula{index}", "a loss"))
+        pointers = f"const {kind}* y, const {kind}* raw, {kind}* out"
+        call = f"formula{index}<{kind}>(y[i], raw[i]{arguments})"
+        loop = f"for (int i = 0; i < n; ++i) out[i] = {call};"
+        parts.append(f'extern "C" void apply{index}(int n, {pointers}) {{ {loop} }}')
+    library = cuda_emulation.compiled("\n".join(parts))
+    y, raw = np.ascontiguousarray(y), np.ascontiguousarray(raw)
+    results = []
+    for index in range(len(functions)):
+        out = np.empty_like(raw)
+        addresses = [ctypes.c_void_p(array.ctypes.data) for array in (y, raw, out)]
+        library[f"apply{index}"](ctypes.c_int(raw.size), *addresses)
+        results.append(out)
+    return results
 
 
-def check(function: Any, parameters: tuple[float, ...] = (), kind: str = "double") -> None:
+def check(*functions: Any, parameters: tuple[float, ...] = (), kind: str = "double") -> None:
     y, raw = (grid.ravel() for grid in np.meshgrid([0.0, 0.3, 1.0], RAW))
     dtype = np.float64 if kind == "double" else np.float32
     y, raw = y.astype(dtype), raw.astype(dtype)
-    with np.errstate(all="ignore"):
-        expected = function(np, y, raw, *(dtype(number) for number in parameters))
-    actual = evaluated(function, y, raw, parameters, kind)
     rtol = 8 * float(np.finfo(dtype).eps)
     # Differences of nearly equal numbers; 0 would do but for log-cosh in float32.
     atol = 0.0 if kind == "double" else float(np.finfo(dtype).eps)
-    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
+    results = evaluated([*functions], y, raw, parameters, kind)
+    for function, actual in zip(functions, results, strict=True):
+        with np.errstate(all="ignore"):
+            expected = function(np, y, raw, *(dtype(number) for number in parameters))
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
 
 
 @needs_a_compiler
@@ -65,8 +69,7 @@ def check(function: Any, parameters: tuple[float, ...] = (), kind: str = "double
 @pytest.mark.parametrize("name", [name for name in LOSS_NAMES if name != "half_multinomial"])
 def test_built_in_losses_on_extreme_numbers(name: str, kind: str) -> None:
     loss = loss_called(name)
-    for formula in (loss.value, loss.gradient, loss.curvature):
-        check(formula, loss.parameters, kind)
+    check(loss.value, loss.gradient, loss.curvature, parameters=loss.parameters, kind=kind)
 
 
 def log_cosh(xp: Any, y: Any, raw_prediction: Any) -> Any:
