@@ -7,7 +7,7 @@
 VENV := .venv
 VENV_TEST := .venv-test
 VENV_BENCH := .venv-bench
-EXTRAS := dev,jax,plot
+EXTRAS := dev,jax,plot,cuda-compile
 IN_TEST_VENV = PYTHON="$(VENV_TEST)/bin/python"
 
 .PHONY: help demo test lint bench clean
@@ -33,7 +33,7 @@ lint:
 	@$(IN_TEST_VENV) bash ci/test lint types
 
 bench:
-	@bash ci/make-venv "$(VENV_BENCH)" "$(EXTRAS),bench"
+	@bash ci/make-venv "$(VENV_BENCH)" "dev,jax,plot,bench"
 	@"$(VENV_BENCH)/bin/xpfit" bench --budget 300 --out xpfit-bench
 
 clean:

@@ -1,7 +1,8 @@
-"""CuPy: one CUDA device, generic kernels.
+"""CuPy: one CUDA device, with passes in generated CUDA C++ that read each row once.
 
-Written for CuPy 13.4 to 14. No GPU has run this code yet: what the tests show is the host side
-(which error comes when CuPy is missing, broken, or without a device). Fused kernels are issue 3.
+Written for CuPy 13.4 to 14. No GPU has run this code yet: the tests show the host side (which error
+comes when CuPy is missing, broken, or without a device), and what docs/gpu.md lists of the kernels
+in `cupy_kernels/`.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ def make() -> Backend:
         Where CuPy is not installed, does not import, or sees no device.
     """
     cupy = _cupy_with_device()
+    from .cupy_kernels.launch import KERNELS
+
     return Backend(
         name="cupy",
         version=cupy.__version__,
@@ -113,4 +116,5 @@ def make() -> Backend:
         at_add=at_add,
         compute_dtype=compute_dtype,
         block_bytes=BLOCK_BYTES,
+        kernels=KERNELS,
     )

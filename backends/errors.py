@@ -84,6 +84,16 @@ def not_compilable(what: str, why: str) -> KernelCompileError:
     )
 
 
+def not_translatable(what: str, why: str) -> KernelCompileError:
+    """The error for formulas that cannot be written as CUDA C++."""
+    return KernelCompileError(
+        f"the fused CUDA kernel of {what} cannot be written: {why}. Write the formulas with "
+        "arithmetic, comparisons, numbers and functions of xp for one number at a time (exp, log, "
+        "log1p, tanh, where, maximum, ...; xp.where instead of if), or run them as they are, on "
+        "whole arrays, with fused=False or XPFIT_FUSED=0."
+    )
+
+
 def too_narrow(what: str, name: str, source: str, why: str, remedy: str) -> PrecisionError:
     """The error for data that the backend could only hold in a lower precision."""
     return PrecisionError(

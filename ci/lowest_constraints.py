@@ -2,7 +2,8 @@
 
     python ci/lowest_constraints.py >ci/lowest-constraints.txt
 
-The CuPy extras are left out: no machine of the CI job that uses the file has a GPU.
+The CuPy extras are left out: no machine of the CI job that uses the file has a GPU. So is
+cuda-compile, which only compiles: an older compiler would tell nothing about the package.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def constraints(pyproject: dict) -> str:
     project = pyproject["project"]
     requirements = list(project["dependencies"])
     for extra, listed in project["optional-dependencies"].items():
-        if not extra.startswith("cupy"):
+        if not extra.startswith(("cupy", "cuda")):
             requirements += listed
     lowest: dict[str, str] = {}
     for requirement in requirements:

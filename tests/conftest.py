@@ -128,6 +128,23 @@ def jax_backend() -> Backend:
     return usable_target("jax")
 
 
+@pytest.fixture
+def cupy_backend() -> Backend:
+    """The record of CuPy, for what only CuPy does; tests that take it are marked `gpu`."""
+    return usable_target("cupy")
+
+
+@pytest.fixture
+def emulation() -> Iterator[Backend]:
+    """A backend whose fused passes are CuPy's, run on the CPU thread by thread."""
+    import cuda_emulation
+
+    if reason := cuda_emulation.why_not():
+        pytest.skip(reason)
+    with cuda_emulation.emulated_backend() as record:
+        yield record
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     # A test that needs one of these sets it itself.

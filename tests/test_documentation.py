@@ -33,7 +33,8 @@ FENCE = re.compile(
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)")
 # A module of this name may need a library that not every machine has.
-OPTIONAL = re.compile(r"[._](cupy|jax|dask)_")
+# Those of cupy_kernels write kernels; only launching them needs CuPy.
+OPTIONAL = re.compile(r"[._](cupy|jax|dask)_(?!kernels\.)")
 
 
 def module_names() -> list[str]:

@@ -146,6 +146,20 @@ def uses_a_list(xp: Any, y: Any, raw_prediction: Any) -> Any:
     return TABLE[0] * raw_prediction
 
 
+def with_a_factor(factor: float) -> Any:
+    def value(xp: Any, y: Any, raw_prediction: Any) -> Any:
+        return factor * (raw_prediction - y)
+
+    return value
+
+
+def test_a_closure_over_numbers_is_portable() -> None:
+    source = portable_source(with_a_factor(1.5), "value")
+    assert source is not None
+    assert "_value_factor = float('1.5')" in source
+    assert portable_source(with_a_factor([1.5]), "value") is None  # type: ignore[arg-type]
+
+
 def test_source_is_portable_only_where_it_stands_alone() -> None:
     source = portable_source(plain, "value")
     assert source is not None

@@ -14,16 +14,14 @@ import ast
 import functools
 import hashlib
 import importlib.util
-import inspect
 import logging
 import os
 import re
 import sys
 import tempfile
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,6 +32,7 @@ from numba.core.errors import NumbaError
 
 from ..cache import cache_folder
 from ..errors import not_compilable
+from ..formula_source import definition_of, names_around
 
 logger = logging.getLogger("xpfit")
 
@@ -49,25 +48,14 @@ def portable_source(function: Callable[..., Any], name: str) -> str | None:
     It does if it is a plain `def` without decorators or defaults that uses its arguments, numbers
     from around it, and nothing else.
     """
-    if not isinstance(function, FunctionType):
-        return None
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
-        return None
-    definition = tree.body[0]
-    if not isinstance(definition, ast.FunctionDef) or definition.decorator_list:
-        return None
-    if definition.args.defaults or definition.args.kw_defaults:
-        return None
-    if not _is_source_of(definition, function):
+    definition = definition_of(function)
+    if definition is None:
         return None
     definition.name = name
     definition.returns = None
     for argument in definition.args.args:
         argument.annotation = None
-    variables = inspect.getclosurevars(function)
-    outside = {**variables.globals, **variables.nonlocals}
+    outside = names_around(function)
     if not all(isinstance(number, int | float) for number in outside.values()):
         return None
     # Names of their own: formulas from several modules may mean different numbers by one name.
@@ -77,20 +65,6 @@ def portable_source(function: Callable[..., Any], name: str) -> str | None:
             node.id = own[node.id]
     numbers = [f"{own[key]} = float({str(float(x))!r})" for key, x in outside.items()]
     return "\n".join([*numbers, "", f"@njit({_OPTIONS})", ast.unparse(definition), "", ""])
-
-
-def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
-    # The file may have changed since it was imported: then its text is that of another function.
-    module = compile(ast.Module([definition], []), "<source>", "exec")
-    code = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
-    own = function.__code__
-    return (code.co_code, code.co_names, code.co_varnames) == (
-        own.co_code,
-        own.co_names,
-        own.co_varnames,
-    ) and [c for c in code.co_consts if isinstance(c, int | float)] == [
-        c for c in own.co_consts if isinstance(c, int | float)
-    ]
 
 
 def _write_once(path: Path, text: str) -> bool:

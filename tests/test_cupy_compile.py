@@ -1,0 +1,103 @@
+"""NVRTC compiles every fused CUDA pass for sm_90. No GPU is needed, and none runs them here.
+
+Formulas depend on the dtype of the sums alone, so every loss is compiled for both of these, and
+every dtype of X with one loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nvrtc
+import pytest
+from helpers import LOSS_NAMES, loss_called
+from test_cupy_formulas import bounded, extremes, log_cosh
+
+from xpfit.backends.cupy_kernels import geometry, source
+from xpfit.backends.cupy_kernels.prelude import STORED, itemsize_of
+from xpfit.core.losses import HALF_BINOMIAL, PointwiseLoss
+
+pytestmark = pytest.mark.skipif(nvrtc.why_not() is not None, reason=str(nvrtc.why_not()))
+
+LOSSES = [loss_called(name) for name in LOSS_NAMES if name != "half_multinomial"]
+LOSSES.append(PointwiseLoss("own", log_cosh, extremes, bounded))
+ELF = b"\x7fELF"
+# Registers of a multiprocessor over the threads of a block: more would not launch.
+MOST_REGISTERS = 65_536 // geometry.THREADS
+# Bytes that a thread may keep in memory for want of registers: a few numbers do not matter.
+MOST_SPILLED = 64
+ROWS = 1 << 20
+
+
+def summed_in(stored: str) -> str:
+    return "float32" if stored in {"float32", "float16", "bfloat16"} else "float64"
+
+
+def compile_passes(loss: Any, stored: str, d: int, c_order: bool) -> None:
+    """Compile the three passes of a pointwise loss; check what ptxas says of them."""
+    computed = summed_in(stored)
+    sizes = itemsize_of(stored), itemsize_of(computed)
+    cut = geometry.row_geometry(ROWS, d, sizes, c_order, 256)
+    assert cut is not None
+    names = stored, computed, cut
+    formulas = source.formulas_of(loss)
+    for text in (
+        source.loss_gradient_source(formulas, *names),
+        source.curvature_product_source(formulas, *names),
+        source.predict_raw_source(*names),
+    ):
+        check(nvrtc.compiled(text))
+
+
+def check(compiled: nvrtc.Compiled) -> None:
+    assert compiled.cubin.startswith(ELF)
+    assert compiled.registers <= MOST_REGISTERS
+    assert compiled.spilled <= MOST_SPILLED
+
+
+@pytest.mark.parametrize("stored", ["float64", "float32"])
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_every_loss_compiles(loss: Any, stored: str) -> None:
+    for c_order in (True, False):
+        compile_passes(loss, stored, 64, c_order)
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_every_dtype_compiles(stored: str) -> None:
+    for c_order in (True, False):
+        compile_passes(HALF_BINOMIAL, stored, 64 if c_order else 300, c_order)
+
+
+@pytest.mark.parametrize("stored", ["float64", "float32", "uint8"])
+def test_every_width_compiles(stored: str) -> None:
+    for d in (3, 64, 1000):
+        for c_order in (True, False):
+            compile_passes(HALF_BINOMIAL, stored, d, c_order)
+    compile_passes(HALF_BINOMIAL, stored, 4096, True)
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_softmax_compiles(stored: str) -> None:
+    computed = summed_in(stored)
+    sizes = itemsize_of(stored), itemsize_of(computed)
+    for d, n_classes, c_order in ((3, 3, True), (784, 10, True), (784, 10, False)):
+        tile = geometry.tile_geometry(ROWS, d, n_classes, sizes, c_order, 256)
+        assert tile is not None
+        check(nvrtc.compiled(source.multinomial_source(stored, computed, tile)))
+
+
+@pytest.mark.parametrize("stored", ["float64", "float32", "float16", "uint8"])
+def test_rows_are_read_16_bytes_at_a_time(stored: str) -> None:
+    computed = summed_in(stored)
+    sizes = itemsize_of(stored), itemsize_of(computed)
+    cut = geometry.row_geometry(ROWS, 64, sizes, True, 256)
+    assert cut is not None
+    assert cut.vector * sizes[0] == 16
+    text = source.loss_gradient_source(source.formulas_of(HALF_BINOMIAL), stored, computed, cut)
+    wide = {"float64": "v2.f64", "float32": "v4.f32"}.get(stored, "v4.u32")
+    assert f"ld.global.nc.{wide}" in nvrtc.ptx(text)
+
+
+def test_a_mistake_in_the_text_is_noticed() -> None:
+    with pytest.raises(AssertionError, match='identifier "nothing" is undefined'):
+        nvrtc.compiled('extern "C" __global__ void f(int* x) { x[0] = nothing; }')
