@@ -63,7 +63,8 @@ def run_train(
                 (folder / REPORT_FILE).write_text(html, encoding="utf-8")
     if not quiet:
         for warning in fitted.warnings:
-            say_warning(warning)
+            # Written for Python; here it is an option.
+            say_warning(warning.replace("Raise max_iter", "Raise --max-iter"))
         _tell(summary, prepared, out, report)
 
 

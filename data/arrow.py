@@ -159,7 +159,10 @@ def _broken(path: Path, error: Exception) -> DataError:
 
 def _not_utf8(path: Path, name: str = "") -> DataError:
     where = f"column {name!r}" if name else "its header"
-    remedy = "convert it, for example: iconv -f latin1 -t utf-8 old.csv > new.csv"
+    with path.open("rb") as stream:
+        marked = stream.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    was = "utf-16" if marked else "latin1"
+    remedy = f"convert it, for example: iconv -f {was} -t utf-8 old.csv > new.csv"
     return DataError(str(path), f"{where} is not UTF-8 text", remedy)
 
 

@@ -87,7 +87,7 @@ class TableEncoder:
         DataError
             When a column is infinite somewhere, or no column is of use.
         """
-        check_finite(table, table.names)
+        check_finite(table, table.names, "replace them in the file, or leave them out with --drop")
         rows = np.arange(table.n_rows) if rows is None else rows
         dropped: dict[str, str] = {}
         notes: list[str] = []

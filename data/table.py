@@ -230,7 +230,9 @@ def check_names(names: Iterable[str], source: str) -> None:
         raise DataError(source, reason, "give every column its own name in the header")
 
 
-def check_finite(table: Table, names: Iterable[str], asker: str = "") -> None:
+def check_finite(
+    table: Table, names: Iterable[str], remedy: str = "replace them in the file"
+) -> None:
     """Refuse infinities in numeric columns, naming the columns.
 
     Raises
@@ -248,6 +250,6 @@ def check_finite(table: Table, names: Iterable[str], asker: str = "") -> None:
     else:
         bad = [name for name in chosen if np.isinf(block[:, table.position[name]]).any()]
     if bad:
-        reason = f"infinite values (or NaN in sparse data) in {len(bad)} column(s): {quoted(bad)}"
-        remedy = "replace them in the file, or leave the columns out with --drop"
-        raise DataError(table.source, reason, remedy, asker)
+        what = "infinite values" if isinstance(block, np.ndarray) else "infinite values or NaN"
+        reason = f"{what} in {len(bad)} column(s): {quoted(bad)}"
+        raise DataError(table.source, reason, remedy)

@@ -200,4 +200,6 @@ def test_text_that_is_not_utf8(tmp_path):
     path.write_bytes(b"x,t\n1,caf\xe9\n")
     message = refused(path)
     assert "column 't' is not UTF-8" in message
-    assert "iconv" in message
+    assert "iconv -f latin1" in message
+    path.write_text("x,t\n1,2\n", "utf-16")
+    assert "iconv -f utf-16" in refused(path)
