@@ -91,7 +91,7 @@ def test_nothing_left_to_learn_from():
 
 def test_infinities_are_named_by_column():
     table = table_of({"good": [1.0, 2.0], "bad": [1.0, np.inf]})
-    with pytest.raises(DataError, match=r"infinite values .* in 1 column\(s\): 'bad'"):
+    with pytest.raises(DataError, match=r"infinite values in 1 column\(s\): 'bad'"):
         TableEncoder.fit(table)
     encoder = TableEncoder.fit(table.without(["bad"]))
     with pytest.raises(DataError, match="'good'"):
