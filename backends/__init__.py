@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arrays import as_backend_array, describe_array
+from .arrays import as_backend_array, describe_array, filled
 from .errors import (
     BackendUnavailableError,
     KernelCompileError,
@@ -14,7 +14,7 @@ from .record import Array, Backend, BackendStatus, FusedKernel, Namespace
 from .registry import (
     available_backends,
     backend_of,
-    check_default,
+    checked_default,
     default_name,
     fused_enabled,
     get_backend,
@@ -38,9 +38,10 @@ __all__ = [
     "as_backend_array",
     "available_backends",
     "backend_of",
-    "check_default",
+    "checked_default",
     "default_name",
     "describe_array",
+    "filled",
     "fused_enabled",
     "get_backend",
     "is_host_backend",

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .record import Array, Namespace
+
 
 def _is_instance(array: Any, module: str, names: tuple[str, ...]) -> bool:
     # Only a library that the user has already imported can have made the array.
@@ -63,6 +65,19 @@ def device_of(array: Any) -> str:
             return "traced"
         return ",".join(sorted(jax_device_name(device) for device in array.devices()))
     return "cpu"
+
+
+def filled(xp: Namespace, found: Array | float, like: Array) -> Array:
+    """What a formula returned, as an array: a constant formula may return one number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpfit.backends import filled
+    >>> filled(np, 1.0, np.zeros(3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+    return xp.full_like(like, found) if isinstance(found, int | float) else found
 
 
 def describe_array(array: Any) -> str:

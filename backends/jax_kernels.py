@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .arrays import filled
 from .record import Array, FusedKernel
 
 # Of X once converted: small enough for a shared cache, large enough that the loop costs nothing
@@ -108,16 +109,11 @@ def _column(values: Array) -> Array:
     return values[:, None] if values.ndim == 1 else values
 
 
-def _filled(found: Any, like: Array) -> Array:
-    # A constant formula may return one number.
-    return jnp.full_like(like, found) if isinstance(found, int | float) else found
-
-
 def _loss_and_gradient(
     loss: Any, parameters: Any, y: Array, weight: Array | None, raw: Array, dtype: Any
 ) -> tuple[Array, Array]:
-    value = _weighted(_filled(loss.value(jnp, y, raw, *parameters), raw), weight)
-    gradient = _weighted(_filled(loss.gradient(jnp, y, raw, *parameters), raw), weight)
+    value = _weighted(filled(jnp, loss.value(jnp, y, raw, *parameters), raw), weight)
+    gradient = _weighted(filled(jnp, loss.gradient(jnp, y, raw, *parameters), raw), weight)
     return jnp.sum(value).astype(dtype), _column(gradient).astype(dtype)
 
 
@@ -149,7 +145,7 @@ def _curvature_product(
         if loss.is_multiclass:
             bent = loss.curvature_product(jnp, y, raw, along)
         else:
-            bent = _filled(loss.curvature(jnp, y, raw, *parameters), raw)
+            bent = filled(jnp, loss.curvature(jnp, y, raw, *parameters), raw)
             bent = bent[:, None] * along
         bent = _weighted(bent, weight).astype(W.dtype)
         return _transposed_times(X, bent), jnp.sum(bent, axis=0)
@@ -170,7 +166,7 @@ def _weighted_gram(
         if loss.is_multiclass:
             sums = value, _transposed_times(X, gradient), jnp.sum(gradient, axis=0)
             return sums, _multinomial_gram(X, loss.inverse_link(jnp, raw), weight)
-        curvature = _weighted(_filled(loss.curvature(jnp, y, raw, *parameters), raw), weight)[
+        curvature = _weighted(filled(jnp, loss.curvature(jnp, y, raw, *parameters), raw), weight)[
             :, None
         ]
         curvature = curvature.astype(W.dtype)

@@ -130,7 +130,7 @@ def fused_enabled(fused: bool | None = None) -> bool:
     raise ValueError(message)
 
 
-def is_host_backend(name: str | None) -> bool:
+def is_host_backend(name: str) -> bool:
     """Whether a backend computes on NumPy's arrays, in the memory of the host.
 
     Examples
@@ -142,8 +142,8 @@ def is_host_backend(name: str | None) -> bool:
     return name in HOST
 
 
-def check_default() -> None:
-    """Refuse a default of the context or the environment that cannot be used here.
+def checked_default() -> str | None:
+    """The default that a context or the environment sets; one that cannot be used is refused.
 
     Raises
     ------
@@ -152,6 +152,7 @@ def check_default() -> None:
     name, source = default_name()
     if name is not None:
         get_backend(name, source=source)
+    return name
 
 
 def default_name() -> tuple[str | None, str]:
@@ -201,8 +202,7 @@ def resolve_backend(
     ------
     UnknownBackendError, BackendUnavailableError, MixedBackendError
     """
-    check_default()
-    default, _ = default_name()
+    default = checked_default()
     wanted = backend_of(*arrays, who=who)
     first = next((array for array in arrays if array is not None), None)
     if backend is not None:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data.table import is_number
+
 Matrix = np.ndarray[Any, Any]
 VARIABLE = "XPFIT_SHARED_DATA"
 BLOCK = 1 << 14
@@ -105,14 +107,6 @@ def standardized(X: Matrix) -> Matrix:
     return X
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _read_csv(path: Path, target: str, leave_out: frozenset[str]) -> tuple[Matrix, Matrix]:
     """Numbers as they are, text columns one-hot (a missing value is a category)."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
@@ -121,7 +115,7 @@ def _read_csv(path: Path, target: str, leave_out: frozenset[str]) -> tuple[Matri
     for name, values in zip(header, zip(*lines, strict=True), strict=True):
         if name == target or name in leave_out:
             continue
-        if all(map(_is_number, values)):
+        if all(map(is_number, values)):
             columns.append(np.asarray(values, dtype=np.float64)[:, None])
         else:
             text = np.asarray(values)

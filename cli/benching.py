@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from .console import say_warning, stderr, stdout
-from .output import check_writable
+from .output import check_only_holds
 
 OURS = frozenset({"ladder.json", "ladder.md", "ladder.html", "ladder.png", "roofline.png"})
 # Seconds from which on the machine itself is measured with care.
@@ -134,19 +134,9 @@ def check_place(out: Path) -> None:
     --------
     >>> check_place(Path("a-folder-that-does-not-exist"))
     """
-    check_writable(out)
-    if out.is_file():
-        message = f"{out} is a file; name a folder"
-        raise typer.BadParameter(message, param_hint="--out")
+    check_only_holds(out, OURS)
     if out.is_dir() and not os.access(out, os.W_OK | os.X_OK):
         message = f"{out} is not writable for this user; name another folder"
-        raise typer.BadParameter(message, param_hint="--out")
-    foreign = [path.name for path in out.iterdir() if path.name not in OURS] if out.is_dir() else []
-    if foreign:
-        message = (
-            f"{out} holds files that xpfit bench did not write ({', '.join(sorted(foreign)[:3])}); "
-            "name another folder"
-        )
         raise typer.BadParameter(message, param_hint="--out")
 
 
@@ -198,9 +188,9 @@ def run_bench(options: BenchOptions) -> None:
 
 
 def _tell(records: list[dict[str, Any]], written: list[Path]) -> None:
-    stdout().print(_shown(records, "The largest size of each case", last=None))
     from ..bench.ladder.measure import NO_TIME
 
+    stdout().print(_shown(records, "The largest size of each case", last=None))
     skipped = sum(1 for record in records if record.get("refused") == NO_TIME)
     if skipped:
         stdout().print(f"{skipped} size(s) were left out: raise --budget to measure them")
@@ -243,9 +233,7 @@ def _all_cases() -> dict[str, Any]:
 
 
 def _all_whats() -> dict[str, str]:
-    from ..bench.ladder.cases import CASES
-
-    return {name: case.what for name, case in CASES.items()}
+    return {name: case.what for name, case in _all_cases().items()}
 
 
 def _in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

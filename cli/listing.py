@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..backends import available_backends, check_default
+from ..backends import available_backends, checked_default
 from .console import say_warning, stdout
 
 
@@ -23,7 +23,7 @@ def run_backends() -> None:
         )
     stdout().print(made)
     try:
-        check_default()
+        checked_default()
     except (ValueError, ImportError) as problem:
         # The list is what the user needs to mend it, so it comes first.
         say_warning(str(problem))

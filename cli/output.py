@@ -35,23 +35,40 @@ def check_folder(out: Path, overwrite: bool) -> None:
     --------
     >>> check_folder(Path("a-folder-that-does-not-exist"), overwrite=False)
     """
+    held = check_only_holds(out, OURS)
+    if held and not overwrite:
+        message = f"{out} already holds results; use --overwrite, or another folder with --out"
+        raise typer.BadParameter(message, param_hint="--out")
+
+
+def check_only_holds(out: Path, ours: frozenset[str]) -> list[str]:
+    """The files that a folder for results holds already, all of them ``ours``.
+
+    Raises
+    ------
+    typer.BadParameter
+        A file, a folder with files of others, or a place where nothing can be made.
+
+    Examples
+    --------
+    >>> check_only_holds(Path("a-folder-that-does-not-exist"), OURS)
+    []
+    """
     check_writable(out)
     if not out.exists():
-        return
+        return []
     if not out.is_dir():
         message = f"{out} is a file; name a folder"
         raise typer.BadParameter(message, param_hint="--out")
     held = sorted(path.name for path in out.iterdir())
-    foreign = [name for name in held if name not in OURS]
-    if held and foreign:
+    foreign = [name for name in held if name not in ours]
+    if foreign:
         message = (
             f"{out} holds files that xpfit did not write ({', '.join(foreign[:3])}"
             f"{', ...' if len(foreign) > 3 else ''}); name another folder with --out"
         )
         raise typer.BadParameter(message, param_hint="--out")
-    if held and not overwrite:
-        message = f"{out} already holds results; use --overwrite, or another folder with --out"
-        raise typer.BadParameter(message, param_hint="--out")
+    return held
 
 
 def check_writable(out: Path) -> None:

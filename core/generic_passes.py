@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from ..backends import Array, Backend, Namespace
-from .loss import filled
+from ..backends import Array, Backend, Namespace, filled
 from .losses import Loss
 
 # A block shorter than this costs more in calls than it saves in cache misses.

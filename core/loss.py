@@ -21,18 +21,6 @@ def identity_link(mean: float) -> float:
     return mean
 
 
-def filled(xp: Namespace, found: Array | float, like: Array) -> Array:
-    """What a formula returned, as an array: a constant formula may return one number.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> filled(np, 1.0, np.zeros(3)).tolist()
-    [1.0, 1.0, 1.0]
-    """
-    return xp.full_like(like, found) if isinstance(found, int | float) else found
-
-
 @dataclass(frozen=True)
 class PointwiseLoss:
     """A loss of one target and one raw prediction per sample.

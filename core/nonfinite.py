@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..backends import Array, Backend
+from ..backends import Array, Backend, filled
 from .columns import describe_nonfinite
-from .loss import Loss, PointwiseLoss, filled
+from .loss import Loss, PointwiseLoss
 
 
 def raise_nonfinite(

@@ -10,6 +10,7 @@ from ..backends import (
     Backend,
     BackendUnavailableError,
     backend_of,
+    checked_default,
     default_name,
     get_backend,
     is_host_backend,
@@ -75,12 +76,10 @@ def backend_for_fit(argument: str | None, X: Array, *others: Any, who: str) -> B
     demanded = None if argument == AUTO else argument
     if backend_of(X, *others, who=who) is not None:
         return resolve_backend(demanded, X, *others, who=who)
-    default, source = default_name()
-    if default is not None:
-        # A misspelt default is an error even where it would not have been used.
-        preset = get_backend(default, source=source)
-        if argument is None:
-            return preset
+    # A misspelt default is an error even where it would not have been used.
+    default = checked_default()
+    if default is not None and argument is None:
+        return get_backend(default)
     if demanded is not None:
         return get_backend(demanded, source=f"backend= in {who}")
     return _automatic(X)

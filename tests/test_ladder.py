@@ -244,7 +244,7 @@ def test_refusals(tmp_path: Path, arguments: list[str], code: int, text: str) ->
 def test_results_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     _, error = run("bench", "--out", tmp_path, code=2)
-    assert "holds files that xpfit bench did not write (notes.txt)" in error
+    assert "holds files that xpfit did not write (notes.txt)" in error
     _, error = run("bench", "--out", tmp_path / "notes.txt", code=2)
     assert "is a file; name a folder" in error
 

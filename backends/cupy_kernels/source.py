@@ -104,7 +104,7 @@ def loss_gradient_source(
     (True, True)
     """
     count = formulas.n_parameters
-    arguments = "".join(["y, raw", *(f", p{index}" for index in range(count))])
+    arguments = _arguments(count)
     point = _with_parameters(
         row_kernel.POINT,
         count,
@@ -128,7 +128,7 @@ def curvature_product_source(
 ) -> str:
     """Hessian of a pointwise loss times a direction; the kernel is `row_pass`."""
     count = formulas.n_parameters
-    arguments = "".join(["y, raw", *(f", p{index}" for index in range(count))])
+    arguments = _arguments(count)
     point = _with_parameters(
         row_kernel.POINT,
         count,
@@ -149,6 +149,10 @@ def curvature_product_source(
 def predict_raw_source(stored: str, computed: str, geometry: RowGeometry) -> str:
     """X @ w + b; the kernel is `predict_raw`."""
     return _row_source(stored, computed, geometry, row_kernel.PREDICT)
+
+
+def _arguments(n_parameters: int) -> str:
+    return "".join(["y, raw", *(f", p{index}" for index in range(n_parameters))])
 
 
 def _row_source(stored: str, computed: str, geometry: RowGeometry, *parts: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-from ...backends import BackendUnavailableError, get_backend
 from ..peers import fit_ours_on, has, quiet
 from .case import Contestant
 
@@ -14,17 +13,10 @@ from .case import Contestant
 TOL = 1e-9
 
 
-def fit_on(
-    name: str, precision: Callable[[], Any] = nullcontext
-) -> Callable[..., Contestant | None]:
-    """xpfit.LogisticRegression on one backend; None where it cannot be used here."""
+def fit_on(name: str, precision: Callable[[], Any] = nullcontext) -> Callable[..., Contestant]:
+    """xpfit.LogisticRegression on one backend."""
 
-    def prepare(X: Any, y: Any) -> Contestant | None:
-        try:
-            get_backend(name)
-        except BackendUnavailableError:
-            return None
-
+    def prepare(X: Any, y: Any) -> Contestant:
         def run() -> Any:
             with precision():
                 model = fit_ours_on(name, X, y, tol=TOL)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from array_api_compat import device
 
-from ...backends import Array
+from ...backends import Array, filled
 from ..columns import column_moments
 from ..linalg import Solver
-from ..loss import filled
 from ..objective import LinearObjective
 from ..passes import predict_raw
 

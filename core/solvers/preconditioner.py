@@ -63,7 +63,6 @@ class SampledHessian:
     squares: Array | None = field(default=None, init=False)
     gram: Array | None = field(default=None, init=False)
     gram_sample: LinearObjective | None = field(default=None, init=False)
-    place: Any = field(default=None, init=False)
 
     def inverse_at(self, theta: Array) -> Solver:
         """The estimate at theta; each call draws other rows, but for the Gram matrix."""
@@ -140,7 +139,7 @@ class SampledHessian:
         diagonal = xp.reshape(xp.stack(columns, axis=1), theta.shape)
         return xp.eye(objective.size, dtype=theta.dtype, device=device(theta)) * diagonal[None, :]
 
-    def _gram_of(self, sample: LinearObjective) -> Array:
+    def _gram_of(self, sample: LinearObjective, theta: Array) -> Array:
         """The Gram matrix of a sample, with the variance that it lacks."""
         xp, X = self.objective.backend.xp, sample.X
         squared = replace(
@@ -148,7 +147,7 @@ class SampledHessian:
             y=np.zeros(sample.n_samples) if is_sparse(X)
             else xp.zeros_like(X[:, 0], dtype=self.objective.dtype),
         )  # fmt: skip
-        start = xp.zeros((squared.size,), dtype=self.objective.dtype, device=self.place)
+        start = xp.zeros((squared.size,), dtype=self.objective.dtype, device=device(theta))
         gram = squared.value_gradient_hessian(start)[2]
         return gram + self._gram_missing(sample, gram)
 
@@ -188,9 +187,8 @@ class SampledHessian:
         """
         objective, xp = self.objective, self.objective.backend.xp
         if self.gram is None or self.gram_sample is None:
-            self.place = device(theta)
             self.gram, self.gram_sample = self._mean_over_samples(
-                GRAM_ROWS_PER_COLUMN, self._gram_of
+                GRAM_ROWS_PER_COLUMN, lambda part: self._gram_of(part, theta)
             )
         gram = self.gram
         index = xp.arange(gram.shape[0], device=device(gram))
