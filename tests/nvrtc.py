@@ -64,11 +64,13 @@ def _compile(text: str, architecture: str, kind: str) -> tuple[bytes, str]:
     options.append("--ptxas-options=-v")
     encoded = [option.encode() for option in options]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(encoded), encoded)
-    log = b" " * ask(nvrtc.nvrtcGetProgramLogSize, program)
+    # Never bytes to write into: bytes of length one are shared by the whole process, and NVRTC's
+    # closing zero in an empty log made every b" " of the interpreter a b"\0".
+    log = bytearray(ask(nvrtc.nvrtcGetProgramLogSize, program))
     ask(nvrtc.nvrtcGetProgramLog, program, log)
     said = log.decode(errors="replace").rstrip("\0 ")
     assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS, said[:4000]
-    output = b" " * ask(getattr(nvrtc, f"nvrtcGet{kind}Size"), program)
+    output = bytearray(ask(getattr(nvrtc, f"nvrtcGet{kind}Size"), program))
     ask(getattr(nvrtc, f"nvrtcGet{kind}"), program, output)
     ask(nvrtc.nvrtcDestroyProgram, program)
-    return output, said
+    return bytes(output), said

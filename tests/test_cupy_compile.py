@@ -101,3 +101,10 @@ def test_rows_are_read_16_bytes_at_a_time(stored: str) -> None:
 def test_a_mistake_in_the_text_is_noticed() -> None:
     with pytest.raises(AssertionError, match='identifier "nothing" is undefined'):
         nvrtc.compiled('extern "C" __global__ void f(int* x) { x[0] = nothing; }')
+
+
+def test_the_compiler_writes_into_memory_of_its_own() -> None:
+    # An empty log is one zero, and Python shares its bytes of length one.
+    nvrtc.ptx('extern "C" __global__ void f(int* x) { x[0] = 1; }')
+    spaces = b"a b"
+    assert spaces[1:2][0] == ord(" ")
