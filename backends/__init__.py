@@ -5,10 +5,14 @@ from __future__ import annotations
 from .arrays import as_backend_array, describe_array, filled
 from .errors import (
     BackendUnavailableError,
+    DeviceFailedError,
+    DeviceMemoryError,
     KernelCompileError,
     MixedBackendError,
     PrecisionError,
     UnknownBackendError,
+    device_failed,
+    out_of_memory,
 )
 from .record import Array, Backend, BackendStatus, FusedKernel, Namespace
 from .registry import (
@@ -29,6 +33,8 @@ __all__ = [
     "Backend",
     "BackendStatus",
     "BackendUnavailableError",
+    "DeviceFailedError",
+    "DeviceMemoryError",
     "FusedKernel",
     "KernelCompileError",
     "MixedBackendError",
@@ -41,10 +47,12 @@ __all__ = [
     "checked_default",
     "default_name",
     "describe_array",
+    "device_failed",
     "filled",
     "fused_enabled",
     "get_backend",
     "is_host_backend",
+    "out_of_memory",
     "resolve_backend",
     "use_backend",
     "use_fused",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .errors import NotUsable
-from .record import Array, Backend
+from .record import Array, Backend, Trouble
 
 # No cache to fit on a GPU, and each block costs a dozen launches: blocks only bound the memory
 # that a converted copy of X takes.
@@ -87,9 +87,22 @@ def at_add(x: Array, index: Any, values: Array) -> Array:
     return result
 
 
-def identity(function: Any) -> Any:
+def identity(function: Any, donate: tuple[int, ...] = ()) -> Any:
     """CuPy does not compile functions of arrays."""
     return function
+
+
+def trouble_of(problem: BaseException) -> Trouble | None:
+    """What an exception of CuPy says of the device, told by its name."""
+    names = {kind.__name__ for kind in type(problem).__mro__}
+    if "OutOfMemoryError" in names or "cudaErrorMemoryAllocation" in str(problem):
+        return "memory"
+    return "failed" if names & {"CUDARuntimeError", "CUDADriverError"} else None
+
+
+def free_unused() -> None:
+    """Give back what CuPy's pool holds beyond the arrays that are alive."""
+    _import_cupy().get_default_memory_pool().free_all_blocks()
 
 
 def make() -> Backend:
@@ -116,5 +129,7 @@ def make() -> Backend:
         at_add=at_add,
         compute_dtype=compute_dtype,
         block_bytes=BLOCK_BYTES,
+        trouble_of=trouble_of,
+        free_unused=free_unused,
         kernels=KERNELS,
     )

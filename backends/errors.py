@@ -23,6 +23,14 @@ class PrecisionError(TypeError):
     """The backend would silently compute in a lower precision than that of the data."""
 
 
+class DeviceMemoryError(MemoryError):
+    """The memory of a device does not suffice."""
+
+
+class DeviceFailedError(RuntimeError):
+    """A device stopped working, or is gone."""
+
+
 class KernelCompileError(TypeError):
     """A loss uses what cannot be compiled into a fused kernel."""
 
@@ -92,6 +100,29 @@ def not_translatable(what: str, why: str) -> KernelCompileError:
         "log1p, tanh, where, maximum, ...; xp.where instead of if), or run them as they are, on "
         "whole arrays, with fused=False or XPFIT_FUSED=0."
     )
+
+
+def out_of_memory(what: str, device: str, cause: BaseException) -> DeviceMemoryError:
+    """The error for work that does not fit into a device beside what is there already."""
+    return DeviceMemoryError(
+        f"{what} ran out of memory on device {device} ({_first_line(cause)}). Free arrays there, "
+        "give X in a shorter dtype (float16, uint8: it is read as it is stored), or fit on "
+        "fewer rows or on the host."
+    )
+
+
+def device_failed(what: str, device: str, cause: BaseException) -> DeviceFailedError:
+    """The error for a device that fails in the middle of its work."""
+    return DeviceFailedError(
+        f"device {device} failed during {what} ({_first_line(cause)}). Nothing was changed on the "
+        "host. Check the device (nvidia-smi), then start again in a new process: such an error "
+        "stays with the old one."
+    )
+
+
+def _first_line(cause: BaseException) -> str:
+    text = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    return f"{type(cause).__name__}: {text[:200]}"
 
 
 def too_narrow(what: str, name: str, source: str, why: str, remedy: str) -> PrecisionError:

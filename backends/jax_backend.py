@@ -7,13 +7,14 @@ this module does not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .arrays import jax_device_name
 from .errors import NotUsable, too_narrow
-from .record import Array, Backend
+from .record import Array, Backend, Trouble
 
 # The generic passes then need this much for a converted block, however long X is. Larger than on
 # a host: each block is a few dispatches, and inside a traced function the loop is unrolled.
@@ -126,6 +127,23 @@ def at_add(x: Array, index: Any, values: Array) -> Array:
     return x.at[index].add(values)
 
 
+def jit(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+    """`jax.jit`; arguments at the positions `donate` are gone after a call."""
+    run: Callable[..., Any] = _import_jax().jit(function, donate_argnums=donate)
+    return run
+
+
+def trouble_of(problem: BaseException) -> Trouble | None:
+    """What an exception of JAX's runtime says of the device: its status comes first in the text."""
+    if "RuntimeError" not in type(problem).__name__:
+        return None
+    text = str(problem)
+    if "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower():
+        return "memory"
+    lost = ("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "ABORTED")
+    return "failed" if text.startswith(lost) else None
+
+
 def make() -> Backend:
     """The record of this backend.
 
@@ -147,9 +165,11 @@ def make() -> Backend:
         from_numpy=from_numpy,
         to_numpy=to_numpy,
         synchronize=jax.block_until_ready,
-        jit=jax.jit,
+        jit=jit,
+        compiles=True,
         at_add=at_add,
         compute_dtype=compute_dtype,
         block_bytes=BLOCK_BYTES,
+        trouble_of=trouble_of,
         kernels=KERNELS,
     )

@@ -14,7 +14,6 @@ XLA fuses with the conversion and the loss: as a matrix product, blocks of the s
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -24,84 +23,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from .arrays import filled
+from .jax_blocks import block_rows, matmul, sum_over_blocks, times, transposed_times, weighted
 from .record import Array, FusedKernel
-
-# Of X once converted: small enough for a shared cache, large enough that the loop costs nothing
-# (blocks of 0.5 to 4 MiB were tried: each doubling helped, or did no harm).
-CPU_BLOCK_BYTES = 1 << 22
-# An accelerator has no such cache, and each trip of the loop costs several launches there: blocks
-# only bound the memory that a converted copy takes.
-DEVICE_BLOCK_BYTES = 1 << 28
-SMALLEST_BLOCK = 64
-
-# Of float32 the full 24 bits: JAX's default on a GPU may be TF32, which has 11.
-_matmul = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-Part = Callable[..., Any]
-
-
-def _platform(array: Array) -> str:
-    if isinstance(array, jax.core.Tracer):
-        return jax.default_backend()
-    return str(next(iter(array.devices())).platform)
-
-
-def _block_rows(X: Array, W: Array) -> int:
-    block_bytes = CPU_BLOCK_BYTES if _platform(X) == "cpu" else DEVICE_BLOCK_BYTES
-    row_bytes = int(X.shape[1]) * int(W.dtype.itemsize)
-    return max(SMALLEST_BLOCK, block_bytes // max(1, row_bytes))
-
-
-def _times(X: Array, W: Array) -> Array:
-    """X @ W."""
-    if W.shape[1] == 1:
-        return jnp.sum(X * W[:, 0], axis=1)[:, None]
-    return _matmul(X, W)
-
-
-def _transposed_times(X: Array, g: Array) -> Array:
-    """X.T @ g."""
-    if g.shape[1] == 1:
-        return jnp.sum(X * g, axis=0)[:, None]
-    return _matmul(X.T, g)
-
-
-def _sum_over_blocks(part: Part, rows: int, *arrays: Array | None) -> Any:
-    """The sum of `part(*block)` over blocks of rows; None among the arrays stays None.
-
-    The last, shorter block has a static size of its own: no row is padded or masked.
-    """
-    present = [array for array in arrays if array is not None]
-    n_samples = present[0].shape[0]
-    whole = n_samples // rows
-
-    def block(start: Any, size: int) -> Any:
-        return part(
-            *(
-                None if array is None else lax.dynamic_slice_in_dim(array, start, size)
-                for array in arrays
-            )
-        )
-
-    if whole == 0:
-        return block(0, n_samples)
-    total = block(0, rows)
-    if whole > 1:
-        total = lax.fori_loop(
-            1, whole, lambda i, sums: jax.tree.map(jnp.add, sums, block(i * rows, rows)), total
-        )
-    if n_samples > whole * rows:
-        total = jax.tree.map(jnp.add, total, block(whole * rows, n_samples - whole * rows))
-    return total
-
-
-def _weighted(values: Array, weight: Array | None) -> Array:
-    if weight is None:
-        return values
-    return values * weight if values.ndim == 1 else values * weight[:, None]
 
 
 def _raw(X: Array, W: Array, b: Array, loss: Any) -> Array:
-    raw_prediction = _times(X, W) + b
+    raw_prediction = times(X, W) + b
     return raw_prediction if loss.is_multiclass else raw_prediction[:, 0]
 
 
@@ -112,8 +39,8 @@ def _column(values: Array) -> Array:
 def _loss_and_gradient(
     loss: Any, parameters: Any, y: Array, weight: Array | None, raw: Array, dtype: Any
 ) -> tuple[Array, Array]:
-    value = _weighted(filled(jnp, loss.value(jnp, y, raw, *parameters), raw), weight)
-    gradient = _weighted(filled(jnp, loss.gradient(jnp, y, raw, *parameters), raw), weight)
+    value = weighted(filled(jnp, loss.value(jnp, y, raw, *parameters), raw), weight)
+    gradient = weighted(filled(jnp, loss.gradient(jnp, y, raw, *parameters), raw), weight)
     return jnp.sum(value).astype(dtype), _column(gradient).astype(dtype)
 
 
@@ -126,9 +53,9 @@ def _loss_gradient(
         X = X.astype(W.dtype)
         raw = _raw(X, W, b, loss)
         value, gradient = _loss_and_gradient(loss, parameters, y, weight, raw, W.dtype)
-        return value, _transposed_times(X, gradient), jnp.sum(gradient, axis=0)
+        return value, transposed_times(X, gradient), jnp.sum(gradient, axis=0)
 
-    sums: tuple[Array, Array, Array] = _sum_over_blocks(part, rows, X, y, sample_weight)
+    sums: tuple[Array, Array, Array] = sum_over_blocks(part, rows, X, y, sample_weight)
     return sums
 
 
@@ -141,16 +68,16 @@ def _curvature_product(
     def part(X: Array, y: Array, weight: Array | None) -> Any:
         X = X.astype(W.dtype)
         raw = _raw(X, W, b, loss)
-        along = _times(X, direction_W) + direction_b
+        along = times(X, direction_W) + direction_b
         if loss.is_multiclass:
             bent = loss.curvature_product(jnp, y, raw, along)
         else:
             bent = filled(jnp, loss.curvature(jnp, y, raw, *parameters), raw)
             bent = bent[:, None] * along
-        bent = _weighted(bent, weight).astype(W.dtype)
-        return _transposed_times(X, bent), jnp.sum(bent, axis=0)
+        bent = weighted(bent, weight).astype(W.dtype)
+        return transposed_times(X, bent), jnp.sum(bent, axis=0)
 
-    products: tuple[Array, Array] = _sum_over_blocks(part, rows, X, y, sample_weight)
+    products: tuple[Array, Array] = sum_over_blocks(part, rows, X, y, sample_weight)
     return products
 
 
@@ -164,18 +91,18 @@ def _weighted_gram(
         raw = _raw(X, W, b, loss)
         value, gradient = _loss_and_gradient(loss, parameters, y, weight, raw, W.dtype)
         if loss.is_multiclass:
-            sums = value, _transposed_times(X, gradient), jnp.sum(gradient, axis=0)
+            sums = value, transposed_times(X, gradient), jnp.sum(gradient, axis=0)
             return sums, _multinomial_gram(X, loss.inverse_link(jnp, raw), weight)
-        curvature = _weighted(filled(jnp, loss.curvature(jnp, y, raw, *parameters), raw), weight)[
+        curvature = weighted(filled(jnp, loss.curvature(jnp, y, raw, *parameters), raw), weight)[
             :, None
         ]
         curvature = curvature.astype(W.dtype)
-        sums = value, _transposed_times(X, gradient), jnp.sum(gradient, axis=0)
-        inner, edge = _matmul(X.T, X * curvature), _transposed_times(X, curvature)
+        sums = value, transposed_times(X, gradient), jnp.sum(gradient, axis=0)
+        inner, edge = matmul(X.T, X * curvature), transposed_times(X, curvature)
         corner = jnp.sum(curvature, axis=0)[None, :]
         return sums, jnp.block([[inner, edge], [edge.T, corner]])
 
-    result: tuple[tuple[Array, Array, Array], Array] = _sum_over_blocks(
+    result: tuple[tuple[Array, Array, Array], Array] = sum_over_blocks(
         part, rows, X, y, sample_weight
     )
     return result
@@ -187,22 +114,22 @@ def _multinomial_gram(X: Array, proba: Array, weight: Array | None) -> Array:
     A Gram matrix for each class, less that of the products of probabilities and columns.
     """
     X = jnp.concatenate([X, jnp.ones((X.shape[0], 1), X.dtype)], axis=1)
-    weighted = _weighted(proba, weight)
+    weighted_proba = weighted(proba, weight)
     products = (X[:, :, None] * proba[:, None, :]).reshape(X.shape[0], -1)
     if weight is not None:
         products = products * jnp.sqrt(weight)[:, None]
     spread = jnp.einsum(
-        "ij,il,ik,km->jklm", X, X, weighted, jnp.eye(proba.shape[1], dtype=X.dtype),
+        "ij,il,ik,km->jklm", X, X, weighted_proba, jnp.eye(proba.shape[1], dtype=X.dtype),
         precision=lax.Precision.HIGHEST,
     )  # fmt: skip
     size = products.shape[1]
-    return spread.reshape(size, size) - _matmul(products.T, products)
+    return spread.reshape(size, size) - matmul(products.T, products)
 
 
 @partial(jax.jit, static_argnames=("rows",))
 def _predict_raw(X: Array, W: Array, b: Array, *, rows: int) -> Array:
     def part(X: Array) -> Array:
-        return _times(X.astype(W.dtype), W) + b
+        return times(X.astype(W.dtype), W) + b
 
     whole = X.shape[0] // rows
     # One output converts in registers; without a conversion there is no copy to bound.
@@ -210,6 +137,20 @@ def _predict_raw(X: Array, W: Array, b: Array, *, rows: int) -> Array:
         return part(X)
     blocks = lax.map(lambda i: part(lax.dynamic_slice_in_dim(X, i * rows, rows)), jnp.arange(whole))
     return jnp.concatenate([blocks.reshape(whole * rows, -1), part(X[whole * rows :])])
+
+
+@partial(jax.jit, static_argnames=("rows",))
+def _column_sums(
+    X: Array, sample_weight: Array | None, origin: Array, *, rows: int
+) -> tuple[Array, Array, Array]:
+    def part(X: Array, weight: Array | None) -> Any:
+        block = X.astype(origin.dtype) - origin
+        heavy = weighted(block, weight)
+        total = jnp.asarray(X.shape[0], origin.dtype) if weight is None else jnp.sum(weight)
+        return jnp.sum(heavy, axis=0), jnp.sum(heavy * block, axis=0), total
+
+    sums: tuple[Array, Array, Array] = sum_over_blocks(part, rows, X, sample_weight)
+    return sums
 
 
 def _without_parameters(loss: Any) -> Any:
@@ -238,7 +179,7 @@ def loss_gradient(
     y, sample_weight = _in_dtype_of(W, y, sample_weight)
     sums: tuple[Array, Array, Array] = _loss_gradient(
         X, y, sample_weight, W, b, loss.parameters,
-        loss=_without_parameters(loss), rows=_block_rows(X, W),
+        loss=_without_parameters(loss), rows=block_rows(X, W),
         captured=loss.captured_numbers(),
     )  # fmt: skip
     return sums
@@ -252,7 +193,7 @@ def curvature_product(
     y, sample_weight = _in_dtype_of(W, y, sample_weight)
     products: tuple[Array, Array] = _curvature_product(
         X, y, sample_weight, W, b, loss.parameters, direction_W, direction_b,
-        loss=_without_parameters(loss), rows=_block_rows(X, W),
+        loss=_without_parameters(loss), rows=block_rows(X, W),
         captured=loss.captured_numbers(),
     )  # fmt: skip
     return products
@@ -265,7 +206,7 @@ def weighted_gram(
     y, sample_weight = _in_dtype_of(W, y, sample_weight)
     result: tuple[tuple[Array, Array, Array], Array] = _weighted_gram(
         X, y, sample_weight, W, b, loss.parameters,
-        loss=_without_parameters(loss), rows=_block_rows(X, W),
+        loss=_without_parameters(loss), rows=block_rows(X, W),
         captured=loss.captured_numbers(),
     )  # fmt: skip
     return result
@@ -273,7 +214,16 @@ def weighted_gram(
 
 def predict_raw(X: Array, W: Array, b: Array) -> Array:
     """X @ W + b, shape (n_samples, n_outputs), in the dtype of W."""
-    return _predict_raw(X, W, b, rows=_block_rows(X, W))
+    return _predict_raw(X, W, b, rows=block_rows(X, W))
+
+
+def column_sums(X: Array, sample_weight: Array | None, origin: Array) -> tuple[Array, Array, Array]:
+    """sum_i w_i (x_i - origin), sum_i w_i (x_i - origin)^2 and sum_i w_i."""
+    (sample_weight,) = _in_dtype_of(origin, sample_weight)
+    sums: tuple[Array, Array, Array] = _column_sums(
+        X, sample_weight, origin, rows=block_rows(X, origin)
+    )
+    return sums
 
 
 def accepts(X: Array, *_: Any) -> bool:
@@ -289,6 +239,7 @@ KERNELS = MappingProxyType(
         "loss_gradient": FusedKernel(loss_gradient, accepts),
         "curvature_product": FusedKernel(curvature_product, accepts),
         "weighted_gram": FusedKernel(weighted_gram, accepts),
+        "column_sums": FusedKernel(column_sums, accepts),
         "predict_raw": FusedKernel(predict_raw, accepts),
     }
 )

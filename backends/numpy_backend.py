@@ -31,9 +31,9 @@ def compute_dtype(dtype: Any) -> Any:
     return np.dtype(np.float64)
 
 
-def identity(x: Any) -> Any:
-    """Nothing to move, to wait for or to compile."""
-    return x
+def identity(function: Any, donate: tuple[int, ...] = ()) -> Any:
+    """Nothing to compile."""
+    return function
 
 
 def wait(_: Array) -> None:

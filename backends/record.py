@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -32,7 +32,20 @@ class FusedKernel(NamedTuple):
     accepts: Callable[..., bool]
 
 
-@dataclass(frozen=True, slots=True)
+Trouble = Literal["memory", "failed"]
+
+
+def host_trouble(problem: BaseException) -> Trouble | None:
+    """A host fails by running out of memory alone."""
+    return "memory" if isinstance(problem, MemoryError) else None
+
+
+def nothing_kept() -> None:
+    """The library keeps no memory for itself."""
+
+
+# Compared by identity: a record stands for itself, and serves as a key.
+@dataclass(frozen=True, slots=True, eq=False)
 class Backend:
     """One array library, as the rest of xpfit sees it.
 
@@ -53,7 +66,10 @@ class Backend:
     synchronize : callable
         Returns when the given array has its value. Needed before a clock is stopped.
     jit : callable
-        Compiles a function of arrays; the identity where the library does not compile.
+        Compiles a function of arrays; the identity where the library does not compile. Takes
+        `donate=`, positions of arguments whose memory the result may take over.
+    compiles : bool
+        Whether `jit` does anything.
     at_add : callable
         `at_add(x, index, values)` is x with `values` added at `index`, as a new array.
     compute_dtype : callable
@@ -64,6 +80,11 @@ class Backend:
         The library's own `cholesky(matrix)`: a function that solves with the factor, and the
         smallest pivot; None where the matrix is not positive definite. None as the field: the
         array namespace does it.
+    trouble_of : callable
+        What an exception says of the device: "memory" where it has none left, "failed" where it
+        does not work any more, None for anything else.
+    free_unused : callable
+        Gives memory back that the library keeps for arrays to come.
     kernels : mapping from kernel name to FusedKernel
         Optional fused versions, by the name of the generic kernel.
     """
@@ -79,8 +100,11 @@ class Backend:
     jit: Callable[..., Any]
     at_add: Callable[[Array, Any, Array], Array]
     compute_dtype: Callable[[Any], Any]
+    compiles: bool = False
     block_bytes: int | None = None
     cholesky: Callable[[Array], tuple[Callable[[Array], Array], float] | None] | None = None
+    trouble_of: Callable[[BaseException], Trouble | None] = host_trouble
+    free_unused: Callable[[], None] = nothing_kept
     kernels: Mapping[str, FusedKernel] = field(default_factory=lambda: MappingProxyType({}))
 
 

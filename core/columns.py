@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..backends import Array, Backend, Namespace
-from .dispatch import run_kernel
+from .dispatch import can_compile, compiled, run_kernel
 from .passes import is_sparse, row_blocks
 
 # Rows looked at for whether X is far off centre, and the mean, in deviations, that is far.
@@ -39,7 +40,16 @@ def column_moments(
     >>> [float(number) for number in (*mean, *variance)]
     [2.0, 5.0, 1.0, 0.0]
     """
-    xp, dtype = backend.xp, backend.compute_dtype(X.dtype)
+    if can_compile(backend, "column_sums", X, fused=fused):
+        found: tuple[Array, Array] = compiled(backend, _moments, backend, True)(X, sample_weight)
+        return found
+    return _moments(backend.xp, backend, fused, X, sample_weight)
+
+
+def _moments(
+    xp: Namespace, backend: Backend, fused: bool | None, X: Any, sample_weight: Array | None
+) -> tuple[Array, Array]:
+    dtype = backend.compute_dtype(X.dtype)
     origin = xp.zeros(X.shape[1], dtype=dtype) if is_sparse(X) else xp.astype(X[0, :], dtype)
     sums, squares, total = run_kernel(
         backend, "column_sums", generic_column_sums, X, sample_weight, origin, fused=fused
@@ -63,11 +73,17 @@ def off_centre(X: Any, *, backend: Backend) -> Array | None:
     n_samples = X.shape[0]
     if is_sparse(X) or n_samples < 2:
         return None
-    xp = backend.xp
-    rows = X[:: max(1, n_samples // LOOKED_AT), :]
-    mean, variance = column_moments(rows, None, backend=backend)
-    far = xp.any((variance > 0) & (mean * mean > FAR**2 * variance))
+    look: Callable[..., Any] = partial(_far, backend.xp, backend, None)
+    if can_compile(backend, "column_sums", X):
+        look = compiled(backend, _far, backend, True)
+    mean, far = look(X)
     return mean if bool(far) else None
+
+
+def _far(xp: Namespace, backend: Backend, fused: bool | None, X: Array) -> tuple[Array, Array]:
+    rows = X[:: max(1, X.shape[0] // LOOKED_AT), :]
+    mean, variance = _moments(xp, backend, fused, rows, None)
+    return mean, xp.any((variance > 0) & (mean * mean > FAR**2 * variance))
 
 
 def standard_scale(xp: Namespace, variance: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..backends import Array, Backend
 from .columns import column_moments, off_centre, standard_scale
+from .dispatch import device_errors
 from .linalg import max_abs
 from .losses import HALF_SQUARED_ERROR, Loss
 from .nonfinite import raise_nonfinite
@@ -145,7 +146,11 @@ def fit_linear_model(
     chosen = choose_solver(solver, loss, n_samples, n_features, n_outputs, sparse=is_sparse(X))
     if loss.is_multiclass:
         _check_labels(y, n_outputs, backend, who)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+    what = f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"
+    with (
+        device_errors(backend, what),
+        np.errstate(invalid="ignore", over="ignore", divide="ignore"),
+    ):
         objective = _objective(
             X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
             standardize, fused,
@@ -160,6 +165,7 @@ def fit_linear_model(
                 eps = float(backend.xp.finfo(objective.dtype).eps)
                 tol = max(tol, 500.0 * eps * max_abs(backend.xp, centre))
                 chosen = "lbfgs"
+                objective.centre = centre
                 objective.shift = centre if objective.shift is None else objective.shift
         objective.on_overflow = partial(
             raise_nonfinite, X, backend, who, feature_names, loss, objective.y

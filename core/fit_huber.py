@@ -11,6 +11,7 @@ import numpy as np
 from array_api_compat import device
 
 from ..backends import Array, Backend
+from .dispatch import device_errors
 from .fit import LinearFit, fit_linear_model
 from .losses import HALF_SQUARED_ERROR
 from .nonfinite import raise_nonfinite
@@ -72,7 +73,10 @@ def fit_huber(
     read = (least_squares.result.n_passes + 1) * X.shape[0]
     objective = HuberObjective(X, y, weight, backend, epsilon, alpha, fit_intercept, read)
     objective.on_overflow = partial(raise_nonfinite, X, backend, who, feature_names)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+    with (
+        device_errors(backend, f"{who} on X of {X.dtype}, {X.shape[0]:,} x {X.shape[1]:,}"),
+        np.errstate(invalid="ignore", over="ignore", divide="ignore"),
+    ):
         result = minimize_huber(
             objective, backend.from_numpy(theta), max_iter=max_iter, tol=tol, callbacks=callbacks
         )

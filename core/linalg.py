@@ -8,16 +8,80 @@ squares problem has it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+
+from array_api_compat import array_namespace
 
 from ..backends import Array, Backend, Namespace
+from .dispatch import compiled
 
 # Eigenvalues (or squared Cholesky pivots) below this share of the largest count as zero, in units
 # of the machine precision times the order of the matrix.
 RANK_TOLERANCE = 10.0
 
-Solver = Callable[[Array], Array]
+
+class Solver(Protocol):
+    """Maps r (n,) or (n, k) to x. A named tuple of arrays, where a compiled function takes it."""
+
+    def __call__(self, r: Array, /) -> Array:
+        """The solution."""
+        ...
+
+
+class InverseFactor(NamedTuple):
+    """Solves with a Cholesky factor by its inverse: the array API has no triangular solve."""
+
+    inverse: Array
+
+    def __call__(self, r: Array) -> Array:
+        """The solution."""
+        return self.inverse.T @ (self.inverse @ r)
+
+
+class Rescaled(NamedTuple):
+    """scale * solve(scale * r)."""
+
+    scale: Array
+    solve: Solver
+
+    def __call__(self, r: Array) -> Array:
+        """The solution."""
+        column = self.scale if r.ndim == 1 else self.scale[:, None]
+        return column * self.solve(column * r)
+
+
+class LeastNorm(NamedTuple):
+    """The least-norm solution, from eigenvectors of the scaled matrix."""
+
+    values: Array  # inverse eigenvalues; 0 for those that count as zero
+    vectors: Array
+    scale: Array
+    null: Array  # orthonormal, of the null space of the matrix itself
+
+    def __call__(self, r: Array) -> Array:
+        """The solution."""
+        values, scale = self.values, self.scale
+        if r.ndim == 2:
+            values, scale = values[:, None], scale[:, None]
+        x = scale * (self.vectors @ (values * (self.vectors.T @ (scale * r))))
+        return x - self.null @ (self.null.T @ x)
+
+
+class Bordered(NamedTuple):
+    """Solves with a matrix whose last row and column have been eliminated."""
+
+    solve: Solver  # with what remains (Schur complement)
+    edge: Array  # last column over the corner
+    corner: Array  # shape=()
+
+    def __call__(self, r: Array) -> Array:
+        """The solution."""
+        xp, d = array_namespace(r), self.edge.shape[0]
+        if r.ndim == 1:
+            W = self.solve(r[:d] - self.edge * r[d])
+            return xp.concat([W, r[d:] / self.corner - xp.sum(self.edge * W)], axis=0)
+        W = self.solve(r[:d, :] - self.edge[:, None] * r[d, :][None, :])
+        return xp.concat([W, r[d:, :] / self.corner - self.edge[None, :] @ W], axis=0)
 
 
 def positive_solver(backend: Backend, matrix: Array) -> Solver:
@@ -41,61 +105,57 @@ def positive_solver(backend: Backend, matrix: Array) -> Solver:
     xp, n = backend.xp, matrix.shape[0]
     if n == 0:
         return lambda r: r
-    # Unit diagonal first: columns in different units are not a lack of rank.
+    scaled, scale = compiled(backend, _unit_diagonal)(matrix)
+    threshold = RANK_TOLERANCE * n * float(xp.finfo(matrix.dtype).eps)
+    factored = (backend.cholesky or _cholesky_of(backend))(scaled)
+    if factored is not None and factored[1] ** 2 > threshold:
+        return Rescaled(scale, factored[0])
+    return _least_norm_solver(backend, scaled, scale, threshold)
+
+
+def _unit_diagonal(xp: Namespace, matrix: Array) -> tuple[Array, Array]:
+    # Columns in different units are not a lack of rank.
     diagonal = xp.linalg.diagonal(matrix)
     scale = xp.where(diagonal > 0, 1.0 / xp.sqrt(xp.where(diagonal > 0, diagonal, 1.0)), 1.0)
-    scaled = matrix * scale[:, None] * scale[None, :]
-    threshold = RANK_TOLERANCE * n * float(xp.finfo(matrix.dtype).eps)
-    solve = _cholesky_solver(backend, scaled, threshold)
-    if solve is None:
-        return _least_norm_solver(xp, scaled, scale, threshold)
-
-    def rescaled(r: Array) -> Array:
-        column = scale if r.ndim == 1 else scale[:, None]
-        return column * solve(column * r)
-
-    return rescaled
+    return matrix * scale[:, None] * scale[None, :], scale
 
 
-def _cholesky_solver(backend: Backend, matrix: Array, threshold: float) -> Solver | None:
-    factored = (backend.cholesky or partial(_cholesky, backend.xp))(matrix)
-    if factored is None:
-        return None
-    solve, smallest_pivot = factored
-    return solve if smallest_pivot**2 > threshold else None
+def _cholesky_of(backend: Backend) -> Callable[[Array], tuple[Solver, float] | None]:
+    def cholesky(matrix: Array) -> tuple[Solver, float] | None:
+        try:
+            inverse, smallest = compiled(backend, _inverse_factor)(matrix)
+        except Exception as problem:
+            # Each library has a LinAlgError of its own. CuPy and JAX return NaN instead.
+            if "LinAlgError" in type(problem).__name__:
+                return None
+            raise
+        return InverseFactor(inverse), float(smallest)
+
+    return cholesky
 
 
-def _cholesky(xp: Namespace, matrix: Array) -> tuple[Solver, float] | None:
-    try:
-        factor = xp.linalg.cholesky(matrix)
-    except Exception as problem:
-        # Each library has a LinAlgError of its own. CuPy and JAX return NaN instead.
-        if "LinAlgError" in type(problem).__name__:
-            return None
-        raise
-    # The array API has no triangular solve; the inverse is applied once an iteration.
-    inverse = xp.linalg.inv(factor)
-    smallest = float(xp.min(xp.linalg.diagonal(factor)))
-    return (lambda r: inverse.T @ (inverse @ r)), smallest
+def _inverse_factor(xp: Namespace, matrix: Array) -> tuple[Array, Array]:
+    factor = xp.linalg.cholesky(matrix)
+    return xp.linalg.inv(factor), xp.min(xp.linalg.diagonal(factor))
 
 
-def _least_norm_solver(xp: Namespace, scaled: Array, scale: Array, threshold: float) -> Solver:
+def _least_norm_solver(
+    backend: Backend, scaled: Array, scale: Array, threshold: float
+) -> LeastNorm:
     # The rank is found on the scaled matrix, or columns in small units would pass for zero. The
     # least norm is that of the coefficients themselves: what a solution has in the null space of
     # the unscaled matrix is taken out of it.
-    values, vectors = xp.linalg.eigh(scaled)
-    largest = float(xp.max(xp.abs(values)))
-    kept = values > max(threshold * largest, 0.0)
-    inverse = xp.where(kept, 1.0 / xp.where(kept, values, 1.0), 0.0)
+    xp = backend.xp
+    inverse, vectors, kept = compiled(backend, _eigen_inverse, threshold)(scaled)
     n_null = int(xp.sum(xp.astype(~kept, xp.int64)))  # eigenvalues ascend
-    null = xp.linalg.qr(scale[:, None] * vectors[:, :n_null])[0] if n_null else None
+    null = scale[:, None] * vectors[:, :n_null]
+    return LeastNorm(inverse, vectors, scale, xp.linalg.qr(null)[0] if n_null else null)
 
-    def solve(r: Array) -> Array:
-        column, units = (inverse, scale) if r.ndim == 1 else (inverse[:, None], scale[:, None])
-        x = units * (vectors @ (column * (vectors.T @ (units * r))))
-        return x if null is None else x - null @ (null.T @ x)
 
-    return solve
+def _eigen_inverse(xp: Namespace, threshold: float, matrix: Array) -> tuple[Array, Array, Array]:
+    values, vectors = xp.linalg.eigh(matrix)
+    kept = values > threshold * xp.max(xp.abs(values))
+    return xp.where(kept, 1.0 / xp.where(kept, values, 1.0), 0.0), vectors, kept
 
 
 def bordered_solver(backend: Backend, hessian: Array, has_intercept: bool) -> Solver:
@@ -105,24 +165,18 @@ def bordered_solver(backend: Backend, hessian: Array, has_intercept: bool) -> So
     """
     if not has_intercept:
         return positive_solver(backend, hessian)
-    xp, d = backend.xp, hessian.shape[0] - 1
-    corner = float(hessian[d, d])
-    if not corner > 0.0:
+    inner, edge, corner = compiled(backend, schur_complement)(hessian)
+    if not float(corner) > 0.0:
         return positive_solver(backend, hessian)
-    edge = hessian[:d, d] / corner
-    inner = hessian[:d, :d] - edge[:, None] * hessian[d, :d][None, :]
-    solve_inner = positive_solver(backend, inner)
+    return Bordered(positive_solver(backend, inner), edge, corner)
 
-    def solve(r: Array) -> Array:
-        if r.ndim == 1:
-            W = solve_inner(r[:d] - edge * r[d])
-            b = r[d:] / corner - xp.sum(edge * W)
-            return xp.concat([W, b], axis=0)
-        W = solve_inner(r[:d, :] - edge[:, None] * r[d, :][None, :])
-        b = r[d:, :] / corner - edge[None, :] @ W
-        return xp.concat([W, b], axis=0)
 
-    return solve
+def schur_complement(xp: Namespace, matrix: Array) -> tuple[Array, Array, Array]:
+    """What remains once the last row is eliminated; its column over the corner; the corner."""
+    d = matrix.shape[0] - 1
+    corner = matrix[d, d]
+    edge = matrix[:d, d] / corner
+    return matrix[:d, :d] - edge[:, None] * matrix[d, :d][None, :], edge, corner
 
 
 def max_abs(xp: Namespace, vector: Array) -> float:

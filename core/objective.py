@@ -3,9 +3,8 @@
 cost(W, b) = sum_i w_i loss(y_i, x_i W + b) / sum_i w_i + 0.5 * l2_reg_strength * ||W||^2
 
 The intercept b is free of the penalty. A solver sees one flat array `theta`, the rows of W and
-then b, and never the data. Standardizing the columns is algebra on W and b: with column means
-`shift` and deviations `scale`, W_raw = W / scale and b_raw = b - shift @ W_raw give the same
-predictions on X as W and b on (X - shift) / scale, so X is neither copied nor changed.
+then b, and never the data. Standardizing the columns is algebra on W and b (`scaling.py`), so X is
+neither copied nor changed.
 """
 
 from __future__ import annotations
@@ -13,17 +12,56 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-import numpy as np
 from array_api_compat import device
 
-from ..backends import Array, Backend
+from ..backends import Array, Backend, Namespace
+from .dispatch import can_compile, compiled
 from .losses import Loss
-from .passes import curvature_product, is_sparse, loss_gradient, weighted_gram
+from .passes import curvature_product, loss_gradient, weighted_gram
+from .scaling import Scaling
 
 # The penalty's Hessian is kept up to this order: making it took a tenth of a small Newton step.
 KEPT_ORDER = 256
+
+
+class _Parts(NamedTuple):
+    """What of an objective is arrays and numbers: a compiled function takes it as an argument."""
+
+    X: Any
+    y: Array
+    sample_weight: Array | None
+    shift: Array | None
+    scale: Array | None
+    l2_reg_strength: float
+    weight_sum: float
+    loss_parameters: tuple[float, ...]
+
+
+class _Form(NamedTuple):
+    """The rest of an objective, on which a compiled function depends."""
+
+    loss: Loss  # without its parameters
+    captured: tuple[float, ...]
+    n_outputs: int
+    fit_intercept: bool
+
+
+def _run_on_parts(
+    _: Namespace, backend: Backend, function: Callable[..., Any], form: _Form, parts: _Parts,
+    *arrays: Any,
+) -> Any:  # fmt: skip
+    loss = form.loss
+    if parts.loss_parameters:
+        loss = replace(loss, parameters=parts.loss_parameters)
+    objective = LinearObjective(
+        parts.X, parts.y, parts.sample_weight, loss, backend, form.n_outputs,
+        parts.l2_reg_strength, form.fit_intercept, parts.shift, parts.scale, True,
+        weight_sum=parts.weight_sum,
+    )  # fmt: skip
+    return function(objective, *arrays)
 
 
 @dataclass
@@ -54,6 +92,10 @@ class LinearObjective:
         Rows of X that all calls so far have read; divided by n_samples, the number of passes.
     on_overflow : callable or None
         Called once, if the first evaluation is not finite: NaN in X shows there at no cost.
+    centre : array of shape (n_features,) or None
+        Means of columns that are far larger than their spread, where there are such columns.
+    weight_sum : float
+        Sum of the weights, n_samples without; found where it is not given.
     """
 
     X: Any
@@ -69,18 +111,20 @@ class LinearObjective:
     fused: bool | None = None
     rows_read: int = 0
     on_overflow: Callable[[], None] | None = None
-    weight_sum: float = field(init=False)
+    centre: Array | None = None
+    weight_sum: Any = None
     dtype: Any = field(init=False)
     _penalty_hessian: Array | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         xp = self.backend.xp
         self.dtype = self.backend.compute_dtype(self.X.dtype)
-        self.weight_sum = (
-            float(self.X.shape[0])
-            if self.sample_weight is None
-            else float(xp.sum(self.sample_weight))
-        )
+        if self.weight_sum is None:
+            self.weight_sum = (
+                float(self.X.shape[0])
+                if self.sample_weight is None
+                else float(xp.sum(self.sample_weight))
+            )
 
     @property
     def n_samples(self) -> int:
@@ -111,46 +155,23 @@ class LinearObjective:
         """theta as (n_features [+ 1], n_outputs)."""
         return self.backend.xp.reshape(theta, (self.n_rows_of_theta, self.n_outputs))
 
+    @property
+    def scaling(self) -> Scaling:
+        """The map from theta to coefficients."""
+        return Scaling(self.backend.xp, self.shift, self.scale, self.fit_intercept)
+
     def coefficients(self, theta: Array) -> tuple[Array, Array]:
         """W and b for X as it is stored."""
-        W, b = self._direction(theta)
-        return W, b
-
-    def _direction(self, theta: Array) -> tuple[Array, Array]:
-        # The map from theta to (W_raw, b_raw) is linear: it serves points and directions alike.
-        xp = self.backend.xp
-        matrix = self.as_matrix(theta)
-        W = matrix[: self.n_features, :]
-        b = (
-            matrix[self.n_features, :]
-            if self.fit_intercept
-            else xp.zeros((self.n_outputs,), dtype=theta.dtype, device=device(theta))
-        )
-        if self.scale is not None:
-            W = W / self.scale[:, None]
-        if self.shift is not None:
-            b = b - self.shift @ W
-        return W, b
+        return self.scaling.to_raw(self.as_matrix(theta))
 
     def theta_of(self, W: Array, b: Array) -> Array:
         """The flat parameters that stand for W and b of X as it is stored."""
-        xp = self.backend.xp
-        if self.shift is not None:
-            b = b + self.shift @ W
-        if self.scale is not None:
-            W = W * self.scale[:, None]
-        parts = [W, b[None, :]] if self.fit_intercept else [W]
-        return xp.reshape(xp.concat(parts, axis=0), (self.size,))
+        return self.backend.xp.reshape(self.scaling.from_raw(W, b), (self.size,))
 
     def _pull_back(self, grad_W: Array, grad_b: Array) -> Array:
-        # Transpose of `_direction`: sums with respect to (W_raw, b_raw) -> with respect to theta.
-        xp = self.backend.xp
-        if self.shift is not None:
-            grad_W = grad_W - self.shift[:, None] * grad_b[None, :]
-        if self.scale is not None:
-            grad_W = grad_W / self.scale[:, None]
-        parts = [grad_W, grad_b[None, :]] if self.fit_intercept else [grad_W]
-        return xp.reshape(xp.concat(parts, axis=0), (self.size,)) / self.weight_sum
+        # Sums with respect to (W_raw, b_raw) -> means with respect to theta.
+        gradient = self.scaling.pull_back(grad_W, grad_b)
+        return self.backend.xp.reshape(gradient, (self.size,)) / self.weight_sum
 
     def _penalty_gradient(self, theta: Array) -> Array:
         xp = self.backend.xp
@@ -167,29 +188,61 @@ class LinearObjective:
             if not finite:
                 check()
 
-    def penalty(self, theta: Array) -> float:
+    def penalty(self, theta: Array) -> Array:
         """0.5 * l2_reg_strength * ||W||^2, W on the standardized scale where there is one."""
         W = self.as_matrix(theta)[: self.n_features, :]
-        return 0.5 * self.l2_reg_strength * float(self.backend.xp.sum(W * W))
+        return 0.5 * self.l2_reg_strength * self.backend.xp.sum(W * W)
+
+    def compiled(
+        self, function: Callable[..., Any], donate: tuple[int, ...] = ()
+    ) -> Callable[..., Any]:
+        """`function(self, *arrays)` as a function of the arrays, compiled where the backend
+        compiles: once for each loss, shape and dtype, not for each objective.
+        """
+        if not can_compile(self.backend, "loss_gradient", self.X, fused=self.fused):
+            return partial(function, self)
+        parts, form = self._split()
+        run = compiled(
+            self.backend, _run_on_parts, self.backend, function, form,
+            donate=tuple(position + 1 for position in donate),
+        )  # fmt: skip
+        return partial(run, parts)
+
+    def _split(self) -> tuple[_Parts, _Form]:
+        loss = self.loss
+        parts = _Parts(
+            self.X, self.y, self.sample_weight, self.shift, self.scale, self.l2_reg_strength,
+            self.weight_sum, loss.parameters,
+        )  # fmt: skip
+        form = _Form(
+            replace(loss, parameters=()) if loss.parameters else loss,
+            loss.captured_numbers(), self.n_outputs, self.fit_intercept,
+        )  # fmt: skip
+        return parts, form
 
     def value_gradient(self, theta: Array) -> tuple[float, Array]:
         """Cost and its gradient, in one pass."""
         self.rows_read += self.n_samples
-        W, b = self._direction(theta)
+        found, gradient = self.compiled(LinearObjective.cost_gradient)(theta)
+        value = float(found)
+        self._checked(value, gradient)
+        return value, gradient
+
+    def cost_gradient(self, theta: Array) -> tuple[Array, Array]:
+        """As `value_gradient`, but a function of theta alone: it counts and checks nothing."""
+        W, b = self.coefficients(theta)
         sums = loss_gradient(
             self.X, self.y, self.sample_weight, W, b, self.loss,
             backend=self.backend, fused=self.fused,
         )  # fmt: skip
         gradient = self._pull_back(sums.grad_W, sums.grad_b) + self._penalty_gradient(theta)
-        value = float(sums.loss) / self.weight_sum + self.penalty(theta)
-        self._checked(value, gradient)
-        return value, gradient
+        return sums.loss / self.weight_sum + self.penalty(theta), gradient
 
     def curvature_product(self, theta: Array, direction: Array) -> Array:
         """Hessian of the cost at theta, times a direction, in one pass."""
         self.rows_read += self.n_samples
-        W, b = self._direction(theta)
-        direction_W, direction_b = self._direction(direction)
+        W, b = self.coefficients(theta)
+        direction_W, direction_b = self.coefficients(direction)
         products = curvature_product(
             self.X, self.y, self.sample_weight, W, b, self.loss, direction_W, direction_b,
             backend=self.backend, fused=self.fused,
@@ -198,18 +251,25 @@ class LinearObjective:
 
     def value_gradient_hessian(self, theta: Array) -> tuple[float, Array, Array]:
         """Cost, gradient and Hessian (size, size), in one pass."""
-        xp = self.backend.xp
         self.rows_read += self.n_samples
-        W, b = self._direction(theta)
+        found, gradient, hessian = self.compiled(LinearObjective.cost_gradient_hessian)(theta)
+        value = float(found)
+        if self.on_overflow is not None:
+            xp = self.backend.xp
+            self._checked(value + float(xp.sum(xp.linalg.diagonal(hessian))), gradient)
+        return value, gradient, hessian
+
+    def cost_gradient_hessian(self, theta: Array) -> tuple[Array, Array, Array]:
+        """As `value_gradient_hessian`, but a function of theta alone."""
+        xp = self.backend.xp
+        W, b = self.coefficients(theta)
         sums, gram = weighted_gram(
             self.X, self.y, self.sample_weight, W, b, self.loss,
             backend=self.backend, fused=self.fused,
         )  # fmt: skip
         gradient = self._pull_back(sums.grad_W, sums.grad_b) + self._penalty_gradient(theta)
-        value = float(sums.loss) / self.weight_sum + self.penalty(theta)
-        if self.on_overflow is not None:
-            self._checked(value + float(xp.sum(xp.linalg.diagonal(gram))), gradient)
-        hessian = self._pull_back_hessian(gram) / self.weight_sum
+        value = sums.loss / self.weight_sum + self.penalty(theta)
+        hessian = self.scaling.pull_back_hessian(gram, self.n_outputs) / self.weight_sum
         penalty = self._penalty_hessian
         if penalty is None:
             index = xp.arange(self.size, device=device(hessian))
@@ -219,72 +279,3 @@ class LinearObjective:
             if self.size <= KEPT_ORDER:
                 self._penalty_hessian = penalty
         return value, gradient, hessian + penalty
-
-    def _pull_back_hessian(self, gram: Array) -> Array:
-        # T' H T, T the map of `_direction`; rows of H are shifted, scaled and cut like gradients.
-        xp, d, K = self.backend.xp, self.n_features, self.n_outputs
-        if self.fit_intercept and self.shift is None and self.scale is None:
-            return gram
-        for _ in range(2):
-            rows = xp.reshape(gram, (d + 1, -1))
-            inner, last = rows[:d, :], rows[d:, :]
-            if self.shift is not None:
-                inner = inner - self.shift[:, None] * last
-            if self.scale is not None:
-                inner = inner / self.scale[:, None]
-            parts = [inner, last] if self.fit_intercept else [inner]
-            gram = xp.reshape(xp.concat(parts, axis=0), (self.n_rows_of_theta * K, -1)).T
-        return gram
-
-    def sample(self, n_rows: int, seed: int = 0) -> LinearObjective:
-        """The same objective on `n_rows` rows drawn with known chances (all, if there are fewer).
-
-        Half of the draw is uniform, half gives every class the same share: rare classes are where
-        a uniform sample knows least of the Hessian. Weights make up for unequal chances. The draw
-        is by NumPy's generator on the host, so every backend takes the same rows.
-        """
-        if n_rows >= self.n_samples:
-            return replace(self, rows_read=0, on_overflow=None)
-        rng, candidates = np.random.default_rng(seed), None
-        if self.sample_weight is not None:
-            # Rows without weight say nothing, and a sample of nothing else has no mean.
-            candidates = np.flatnonzero(self.backend.to_numpy(self.sample_weight) > 0)
-        n_candidates = self.n_samples if candidates is None else candidates.shape[0]
-        if not self.loss.is_multiclass or n_candidates <= n_rows:
-            n_rows = min(n_rows, n_candidates)
-            drawn = rng.choice(n_candidates, n_rows, replace=False, shuffle=False)
-            drawn = np.sort(drawn if candidates is None else candidates[drawn])
-            return self._at_rows(drawn, None)
-        labels = self.backend.to_numpy(self.y)
-        labels = labels if candidates is None else labels[candidates]
-        counts = np.bincount(labels, minlength=self.n_outputs)
-        chance = 0.5 / n_candidates + 0.5 / (np.count_nonzero(counts) * counts[labels])
-        drawn = np.sort(rng.choice(n_candidates, n_rows, p=chance))
-        factor = 1.0 / (n_candidates * chance[drawn])
-        return self._at_rows(drawn if candidates is None else candidates[drawn], factor)
-
-    def centred(self) -> LinearObjective:
-        """The same function of theta, with `shift` taken off the rows: a copy, for samples.
-
-        What a Gram matrix of the rows as they are would lose to a large mean is kept.
-        """
-        if self.shift is None or is_sparse(self.X):
-            return self
-        xp = self.backend.xp
-        X = xp.astype(self.X, self.dtype) - self.shift[None, :]
-        return replace(self, X=X, shift=None, rows_read=0)
-
-    def _at_rows(
-        self, drawn: np.ndarray[Any, Any], factor: np.ndarray[Any, Any] | None
-    ) -> LinearObjective:
-        xp, rows = self.backend.xp, self.backend.from_numpy(drawn)
-        X = self.X[drawn, :] if is_sparse(self.X) else xp.take(self.X, rows, axis=0)
-        weight = None if self.sample_weight is None else xp.take(self.sample_weight, rows, axis=0)
-        if factor is not None:
-            narrow = np.float32 if xp.finfo(self.dtype).bits == 32 else np.float64
-            moved = self.backend.from_numpy(factor.astype(narrow))
-            weight = moved if weight is None else weight * moved
-        return replace(
-            self, X=X, y=xp.take(self.y, rows, axis=0), sample_weight=weight, rows_read=0,
-            on_overflow=None,
-        )  # fmt: skip

@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from ..backends import Array, Backend, as_backend_array, backend_of, get_backend
 from ..core.columns import describe_nonfinite
+from ..core.dispatch import device_errors
 from ..core.passes import is_sparse
 
 # Bytes of the widest float that is read as stored; a wider one becomes float64.
@@ -146,7 +147,9 @@ def send_features(estimator: Any, X: Array, backend: Backend) -> Array:
             "Use backend='numba' or 'numpy', or pass X.toarray()."
         )
         raise ValueError(message)
-    return backend.from_numpy(X)
+    shape = " x ".join(f"{size:,}" for size in X.shape)
+    with device_errors(backend, f"moving X of {X.dtype}, {shape}, to backend {backend.name!r}"):
+        return backend.from_numpy(X)
 
 
 def check_raw_prediction(estimator: Any, X: Array, raw: Array, backend: Backend) -> None:

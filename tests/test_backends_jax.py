@@ -189,7 +189,7 @@ def test_a_second_call_compiles_nothing_even_with_another_parameter(jax_backend:
 
 def test_the_fused_kernels_are_what_runs(jax_backend: Backend) -> None:
     assert set(jax_backend.kernels) == {
-        "loss_gradient", "curvature_product", "weighted_gram", "predict_raw",
+        "loss_gradient", "curvature_product", "weighted_gram", "column_sums", "predict_raw",
     }  # fmt: skip
     data = (*_table(jax_backend), HALF_BINOMIAL)
     for kernel in jax_backend.kernels.values():
@@ -258,14 +258,14 @@ def test_traced_arrays_join_concrete_ones(jax_backend: Backend) -> None:
 
 
 def test_many_blocks_and_a_rest(jax_backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    from xpfit.backends import jax_kernels
+    from xpfit.backends import jax_blocks
 
     X, y, weight, W, b = _table(jax_backend, 1003)
     data = (X, y, weight, W, b, HALF_BINOMIAL)
     whole = loss_gradient(*data, backend=jax_backend)
     gram = weighted_gram(*data, backend=jax_backend)[1]
     raw = predict_raw(X, W, b, backend=jax_backend)
-    monkeypatch.setattr(jax_kernels, "CPU_BLOCK_BYTES", 1)  # 15 blocks of 64 rows, 43 rows left
+    monkeypatch.setattr(jax_blocks, "CPU_BLOCK_BYTES", 1)  # 15 blocks of 64 rows, 43 rows left
     for actual, expected in zip(
         (*loss_gradient(*data, backend=jax_backend), weighted_gram(*data, backend=jax_backend)[1]),
         (*whole, gram),

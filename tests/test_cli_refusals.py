@@ -119,7 +119,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path, tab
         ("predict", "no-model", table, "--out", tmp_path / "file" / "out.csv"),
     ):
         _, error = run(*command, code=2)
-        assert "file is a file; name another place with --out" in error
+        assert "is a file; name another place with --out" in error
     _, error = run("predict", "no-model", table, "--out", tmp_path / "a.csv", code=1)
     (tmp_path / "a.csv").mkdir()
     _, error = run("predict", "no-model", table, "--out", tmp_path / "a.csv", code=2)

@@ -12,6 +12,7 @@ from helpers import finite_difference
 from xpfit.backends import Backend, get_backend
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, HALF_POISSON
 from xpfit.core.objective import LinearObjective
+from xpfit.core.row_sample import RowSampler
 
 CASES = [(HALF_BINOMIAL, 1), (HALF_POISSON, 1), (HALF_MULTINOMIAL, 3)]
 
@@ -96,9 +97,9 @@ def test_a_sample_estimates_the_cost_without_bias() -> None:
     objective = LinearObjective(X, y, None, HALF_MULTINOMIAL, get_backend("numpy"), 2)
     theta = rng.normal(size=objective.size)
     whole = objective.value_gradient(theta)[0] * objective.weight_sum / 3000
-    draws = []
-    for seed in range(200):
-        sample = objective.sample(200, seed)
+    sampler, draws = RowSampler(objective), []
+    for _ in range(200):
+        sample = sampler.draw(200)
         assert sample.n_samples == 200
         draws.append(sample.value_gradient(theta)[0] * sample.weight_sum / 200)
         # Half of the draw is for the classes in equal shares: the rare one is well represented.

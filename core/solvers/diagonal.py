@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from array_api_compat import device
+from typing import NamedTuple
 
 from ...backends import Array, filled
 from ..columns import column_moments
@@ -10,8 +10,21 @@ from ..linalg import Solver
 from ..objective import LinearObjective
 from ..passes import predict_raw
 
+# Of a class that the sample does not hold: with none, a step along it would be endless.
+LEAST_CURVATURE = 1e-4
 
-def mean_curvature(objective: LinearObjective, theta: Array) -> list[float]:
+
+class Diagonal(NamedTuple):
+    """Solves with a diagonal matrix."""
+
+    inverse: Array
+
+    def __call__(self, r: Array) -> Array:
+        """The solution."""
+        return r * self.inverse
+
+
+def mean_curvature(objective: LinearObjective, theta: Array) -> Array:
     """Weighted mean over rows of the diagonal curvature of each output."""
     xp = objective.backend.xp
     W, b = objective.coefficients(theta)
@@ -26,8 +39,7 @@ def mean_curvature(objective: LinearObjective, theta: Array) -> list[float]:
     )
     if objective.sample_weight is not None:
         curvature = curvature * objective.sample_weight[:, None]
-    means = xp.sum(curvature, axis=0) / objective.weight_sum
-    return [float(means[k]) for k in range(objective.n_outputs)]
+    return xp.sum(curvature, axis=0) / objective.weight_sum
 
 
 def mean_squares(objective: LinearObjective) -> Array:
@@ -50,16 +62,11 @@ def mean_squares(objective: LinearObjective) -> Array:
     return xp.sqrt(xp.where(squares > floor, squares, floor) * largest)
 
 
-def diagonal_solver(objective: LinearObjective, curvatures: list[float], squares: Array) -> Solver:
+def diagonal_solver(objective: LinearObjective, curvatures: Array, squares: Array) -> Solver:
     """Mean curvature times `squares`, plus the penalty."""
     xp = objective.backend.xp
-    columns = []
-    for curvature in curvatures:
-        column = max(curvature, 1e-4) * squares + objective.l2_reg_strength
-        if objective.fit_intercept:
-            ones = xp.ones((1,), dtype=squares.dtype, device=device(squares))
-            corner = ones * max(curvature, 1e-4)
-            column = xp.concat([column, corner], axis=0)
-        columns.append(column)
-    inverse = 1.0 / xp.reshape(xp.stack(columns, axis=1), (objective.size,))
-    return lambda flat: flat * inverse
+    curvatures = xp.clip(curvatures, LEAST_CURVATURE)[None, :]
+    rows = curvatures * squares[:, None] + objective.l2_reg_strength
+    if objective.fit_intercept:
+        rows = xp.concat([rows, curvatures], axis=0)
+    return Diagonal(1.0 / xp.reshape(rows, (objective.size,)))

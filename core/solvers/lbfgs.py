@@ -1,84 +1,123 @@
 """L-BFGS whose initial inverse Hessian is a Hessian estimated on a sample of rows.
 
 Plain L-BFGS starts each direction from a multiple of the identity, and pays for a badly conditioned
-X with hundreds of passes. Here the two-loop recursion (Nocedal and Wright, algorithm 7.4) starts
-from the factor of a sampled Hessian: what remains for the recursion to learn is the sampling error,
-whatever the conditioning. See `preconditioner.py`.
+X with hundreds of passes. Here the recursion starts from the factor of a sampled Hessian: what
+remains for it to learn is the sampling error, whatever the conditioning. See `preconditioner.py`.
+
+The two-loop recursion (Nocedal and Wright, algorithm 7.4) visits the pairs (s_i, y_i) one after the
+other. Each of its loops is the substitution in a triangular system, with R the upper triangle of
+S Y' (s and y the rows of S and Y): R alpha = S g, and R' delta = D alpha - Y r with D the diagonal
+of R. So a direction is four products with S and Y and two small systems, all of them on the device:
+nothing has to be known on the host before the step is tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
+from array_api_compat import device
+
 from ...backends import Array, Namespace
-from ..linalg import dot
+from ..linalg import Solver
+from ..objective import LinearObjective
 
 # Pairs kept. Each costs two arrays of the size of theta and four vector operations an iteration.
 MEMORY = 20
 # The initial estimate is not rescaled by more than this.
 MAX_SCALE = 100.0
 
-Apply = Callable[[Array], Array]
+
+class Memory(NamedTuple):
+    """The pairs, newest last; rows of zeros, and a diagonal of ones, where there are none yet."""
+
+    steps: Array  # shape=(MEMORY, size): theta_new - theta_old
+    changes: Array  # shape=(MEMORY, size): gradient_new - gradient_old
+    products: Array  # shape=(MEMORY, MEMORY): the upper triangle of steps @ changes.T
+    scale: Array  # shape=(): s @ y / (y @ initial inverse Hessian @ y) of the newest
 
 
-class Pair(NamedTuple):
-    """One step and what the gradient did along it."""
-
-    step: Array  # shape=(size,): theta_new - theta_old
-    change: Array  # shape=(size,): gradient_new - gradient_old
-    curvature: float  # step @ change, positive
-    scale: float  # curvature / (change @ initial inverse Hessian @ change)
-
-
-class LbfgsState(NamedTuple):
-    """State of the recursion: the point, and the pairs, oldest first."""
+class Point(NamedTuple):
+    """A point and the gradient there."""
 
     theta: Array  # shape=(size,)
-    value: float
     gradient: Array  # shape=(size,)
-    pairs: tuple[Pair, ...] = ()
 
 
-def init(theta: Array, value: float, gradient: Array) -> LbfgsState:
-    """The state at a starting point."""
-    return LbfgsState(theta, value, gradient)
+class Attempt(NamedTuple):
+    """The full step along a direction."""
+
+    along: Array  # shape=(size,)
+    point: Point
+    # Of the slope at the start, the cost and slope at the end, and the largest absolute entry of
+    # the gradient there: all that a solver has to know on the host.
+    numbers: Array  # shape=(4,)
 
 
-def direction(xp: Namespace, state: LbfgsState, apply_initial: Apply) -> Array:
-    """Minus the inverse-Hessian estimate times the gradient, by the two-loop recursion."""
-    q = state.gradient
-    alphas = []
-    for pair in reversed(state.pairs):
-        alpha = dot(xp, pair.step, q) / pair.curvature
-        alphas.append(alpha)
-        q = q - alpha * pair.change
-    r = apply_initial(q)
-    if state.pairs:
-        # The usual scaling (Nocedal and Wright, 7.20), with the estimate in place of the identity.
-        last = state.pairs[-1]
-        r = min(max(last.scale, 1.0 / MAX_SCALE), MAX_SCALE) * r
-    for pair, alpha in zip(state.pairs, reversed(alphas), strict=True):
-        beta = dot(xp, pair.change, r) / pair.curvature
-        r = r + (alpha - beta) * pair.step
-    return -r
+def empty_memory(xp: Namespace, theta: Array) -> Memory:
+    """No pairs."""
+    where, shape = device(theta), (MEMORY, theta.shape[0])
+    # Not one array twice: the memory of each is handed over.
+    steps = xp.zeros(shape, dtype=theta.dtype, device=where)
+    changes = xp.zeros(shape, dtype=theta.dtype, device=where)
+    diagonal = xp.eye(MEMORY, dtype=theta.dtype, device=where)
+    return Memory(steps, changes, diagonal, xp.ones((), dtype=theta.dtype, device=where))
 
 
-def update(
-    xp: Namespace,
-    state: LbfgsState,
-    theta: Array,
-    value: float,
-    gradient: Array,
-    apply_initial: Apply,
-) -> LbfgsState:
-    """The state after a step to `theta`. A pair without positive curvature is not kept."""
-    step = theta - state.theta
-    change = gradient - state.gradient
-    curvature = dot(xp, step, change)
-    pairs = state.pairs
-    if curvature > 0.0:
-        estimated = dot(xp, change, apply_initial(change))
-        scale = curvature / estimated if estimated > 0.0 else 1.0
-        pairs = (*pairs, Pair(step, change, curvature, scale))[-MEMORY:]
-    return LbfgsState(theta, value, gradient, pairs)
+def attempt(
+    objective: LinearObjective, memory: Memory, before: Point, here: Point, apply_initial: Solver
+) -> tuple[Memory, Attempt]:
+    """Remember the step that led here, and try the next one in full.
+
+    One function without branches on values, so that a backend that compiles makes one program of a
+    whole iteration.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    memory : Memory
+    before, here : Point
+        Where they are the same there is nothing to remember.
+    apply_initial : callable
+        The estimate of the inverse Hessian.
+    """
+    xp = objective.backend.xp
+    memory = _remember(xp, memory, before, here, apply_initial)
+    along = direction(xp, memory, here.gradient, apply_initial)
+    theta = here.theta + along
+    value, gradient = objective.cost_gradient(theta)
+    numbers = [here.gradient @ along, value, gradient @ along, xp.max(xp.abs(gradient))]
+    return memory, Attempt(along, Point(theta, gradient), xp.stack(numbers))
+
+
+def direction(xp: Namespace, memory: Memory, gradient: Array, apply_initial: Solver) -> Array:
+    """Minus the inverse-Hessian estimate times the gradient."""
+    alpha = _solve(xp, memory.products, memory.steps @ gradient)
+    # The usual scaling (Nocedal and Wright, 7.20), with the estimate in place of the identity.
+    r = memory.scale * apply_initial(gradient - alpha @ memory.changes)
+    inner = xp.linalg.diagonal(memory.products) * alpha - memory.changes @ r
+    return -(r + _solve(xp, memory.products.T, inner) @ memory.steps)
+
+
+def _solve(xp: Namespace, matrix: Array, r: Array) -> Array:
+    solution: Array = xp.linalg.solve(matrix, r[:, None])[:, 0]
+    return solution
+
+
+def _remember(
+    xp: Namespace, memory: Memory, before: Point, here: Point, apply_initial: Solver
+) -> Memory:
+    """A pair without positive curvature is replaced by one that does nothing."""
+    step, change = here.theta - before.theta, here.gradient - before.gradient
+    curvature = step @ change
+    keep = curvature > 0.0
+    estimated = change @ apply_initial(change)
+    ratio = curvature / xp.where(estimated > 0.0, estimated, 1.0)
+    bounded = xp.clip(xp.where(estimated > 0.0, ratio, 1.0), 1.0 / MAX_SCALE, MAX_SCALE)
+    step, change = xp.where(keep, step, 0.0), xp.where(keep, change, 0.0)
+    steps = xp.concat([memory.steps[1:, :], step[None, :]], axis=0)
+    changes = xp.concat([memory.changes[1:, :], change[None, :]], axis=0)
+    # Below the diagonal nothing is ever read.
+    column = xp.concat([steps[:-1, :] @ change, xp.reshape(xp.where(keep, curvature, 1.0), (1,))])
+    rows = xp.concat([memory.products[1:, 1:], xp.zeros_like(memory.products[:1, 1:])], axis=0)
+    products = xp.concat([rows, column[:, None]], axis=1)
+    return Memory(steps, changes, products, xp.where(keep, bounded, memory.scale))

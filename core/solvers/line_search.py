@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 C1, C2 = 1e-4, 0.9
 MAX_TRIALS = 25
+# A first bracket is not cut to less than this share at once.
+SHRINK = 0.01
 # Rounding of a cost, in units of the machine precision times the cost.
 ROUNDING = 50.0
 
@@ -109,8 +111,11 @@ def _next_step(low: Trial, high: Trial | None, finite: bool) -> float:
     if not finite:
         return low.step + 0.1 * width
     rise = high.slope - low.slope
-    # Secant on the slope, kept away from both ends.
+    # Secant on the slope, kept away from both ends. While no step has lowered the cost it may point
+    # close to 0: then the direction is far too long, and halving would take dozens of trials.
     guess = low.step - low.slope * width / rise if rise > 0.0 else math.nan
+    if low.step == 0.0 and 0.0 <= guess < 0.1 * width:
+        return max(guess, SHRINK * width)
     if not low.step + 0.1 * width <= guess <= low.step + 0.9 * width:
         guess = low.step + 0.5 * width
     return guess

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...backends import Array
-from ..linalg import dot, max_abs
+from ..dispatch import compiled
+from ..linalg import Solver, dot, max_abs
 from ..objective import LinearObjective
+from ..row_sample import RowSampler
 from . import lbfgs
 from .line_search import ROUNDING, cost_rounding, wolfe_search
 from .preconditioner import SampledHessian, hessian_solver
@@ -28,8 +30,18 @@ from .result import (
 REFRESH_AFTER = (1, 3, 12, 25)
 
 
-def _rounding(objective: LinearObjective, value: float) -> float:
-    return cost_rounding(value, float(objective.backend.xp.finfo(objective.dtype).eps))
+def _rounding(objective: LinearObjective, value: float, theta: Array) -> float:
+    """By how much two evaluations of the same cost may differ."""
+    xp = objective.backend.xp
+    eps = float(xp.finfo(objective.dtype).eps)
+    rounding = cost_rounding(value, eps)
+    if objective.centre is None:
+        return rounding
+    # Raw predictions are differences of large numbers; how far the cost follows them is its slope,
+    # of which the squared error's is a fair guess.
+    W, _ = objective.coefficients(theta)
+    size = float(xp.sum(xp.abs(objective.centre) @ xp.abs(W)))
+    return rounding + eps * size * math.sqrt(2.0 * abs(value))
 
 
 # A step whose predicted gain is below this share of the precision of the cost (a gradient of about
@@ -37,8 +49,8 @@ def _rounding(objective: LinearObjective, value: float) -> float:
 NO_GAIN = 1e-8
 
 
-def _no_gain(objective: LinearObjective, value: float, slope: float) -> bool:
-    return abs(slope) <= NO_GAIN * _rounding(objective, value) / ROUNDING
+def _no_gain(rounding: float, slope: float) -> bool:
+    return abs(slope) <= NO_GAIN * rounding / ROUNDING
 
 
 def minimize_lbfgs(
@@ -57,14 +69,16 @@ def minimize_lbfgs(
     """
     xp = objective.backend.xp
     history = History(callbacks)
-    state = lbfgs.init(theta, *objective.value_gradient(theta))
+    value, gradient = objective.value_gradient(theta)
+    here = before = lbfgs.Point(theta, gradient)
+    memory = compiled(objective.backend, lbfgs.empty_memory)(theta)
 
     def done(reason: str) -> SolverResult:
-        return history.result(state.theta, reason, "lbfgs", objective.n_passes, tol)
+        return history.result(here.theta, reason, "lbfgs", objective.n_passes, tol)
 
-    stop = history.add(state.value, max_abs(xp, state.gradient), objective.n_passes)
-    sampled = SampledHessian(objective, seed)
-    apply_initial = sampled.inverse_at(state.theta)
+    stop = history.add(value, max_abs(xp, gradient), objective.n_passes)
+    sampled = SampledHessian(objective, RowSampler(objective, seed))
+    apply_initial = sampled.inverse_at(theta)
     for iteration in range(max_iter + 1):
         if history.records[-1].gradient_norm <= tol:
             return done(CONVERGED)
@@ -73,43 +87,73 @@ def minimize_lbfgs(
         if iteration == max_iter:
             return done(OUT_OF_ITERATIONS)
         if iteration in REFRESH_AFTER:
-            apply_initial = sampled.inverse_at(state.theta)
-        along = lbfgs.direction(xp, state, apply_initial)
-        if _no_gain(objective, state.value, dot(xp, state.gradient, along)):
+            apply_initial = sampled.inverse_at(here.theta)
+        memory, trial = _attempt(objective, memory, before, here, apply_initial)
+        rounding = _rounding(objective, value, here.theta)
+        if _no_gain(rounding, trial.slope):
             return done(AT_PRECISION)
-        found = _step(objective, state, along)
-        if found is None and state.pairs:
+        found = _step(objective, here, value, trial, rounding)
+        if found is None and iteration > 0:
             # The pairs may be spoilt by rounding: once more from the sampled Hessian alone.
-            state = state._replace(pairs=())
-            found = _step(objective, state, lbfgs.direction(xp, state, apply_initial))
+            memory = compiled(objective.backend, lbfgs.empty_memory)(theta)
+            memory, trial = _attempt(objective, memory, here, here, apply_initial)
+            found = _step(objective, here, value, trial, rounding)
         if found is None:
-            return done(_why_no_step(objective, state, apply_initial(state.gradient)))
-        state = lbfgs.update(xp, state, *found, apply_initial)
-        stop = history.add(state.value, max_abs(xp, state.gradient), objective.n_passes)
+            # What a Newton step would gain, against what a cost can resolve.
+            gain = abs(dot(xp, here.gradient, apply_initial(here.gradient)))
+            return done(AT_PRECISION if gain <= 10.0 * rounding else LINE_SEARCH_FAILED)
+        before, (here, value, norm) = here, found
+        stop = history.add(value, norm, objective.n_passes)
     raise AssertionError("unreachable")  # noqa: EM101
 
 
-def _why_no_step(objective: LinearObjective, state: lbfgs.LbfgsState, newton_step: Array) -> str:
-    # What a Newton step would gain, against what a cost can resolve.
-    gain = dot(objective.backend.xp, state.gradient, newton_step)
-    resolvable = 10.0 * _rounding(objective, state.value)
-    return AT_PRECISION if abs(gain) <= resolvable else LINE_SEARCH_FAILED
+class _Attempt(NamedTuple):
+    """A full step, with the numbers that the host decides by."""
+
+    along: Array
+    point: lbfgs.Point
+    slope: float
+    value: float
+    slope_there: float
+    norm: float  # largest absolute entry of the gradient there
+
+
+def _attempt(
+    objective: LinearObjective,
+    memory: lbfgs.Memory,
+    before: lbfgs.Point,
+    here: lbfgs.Point,
+    apply_initial: Solver,
+) -> tuple[lbfgs.Memory, _Attempt]:
+    objective.rows_read += objective.n_samples
+    run = objective.compiled(lbfgs.attempt, donate=(0,))
+    memory, trial = run(memory, before, here, apply_initial)
+    # The one transfer of an iteration.
+    numbers = [float(number) for number in objective.backend.to_numpy(trial.numbers)]
+    return memory, _Attempt(trial.along, trial.point, *numbers)
 
 
 def _step(
-    objective: LinearObjective, state: lbfgs.LbfgsState, along: Array
-) -> tuple[Array, float, Array] | None:
+    objective: LinearObjective,
+    here: lbfgs.Point,
+    value: float,
+    full: _Attempt,
+    rounding: float,
+) -> tuple[lbfgs.Point, float, float] | None:
+    """The accepted point, its cost and its gradient's largest entry; the full step is known."""
     xp = objective.backend.xp
-    slope = dot(xp, state.gradient, along)
-    if not slope < 0.0 or not math.isfinite(slope):
+    if not full.slope < 0.0 or not math.isfinite(full.slope):
         return None
 
     def evaluate(step: float) -> tuple[float, float, Any]:
-        point = state.theta + step * along
-        value, gradient = objective.value_gradient(point)
-        return value, dot(xp, gradient, along), (point, value, gradient)
+        if step == 1.0:
+            return full.value, full.slope_there, (full.point, full.value, full.norm)
+        theta = here.theta + step * full.along
+        there, gradient = objective.value_gradient(theta)
+        point = lbfgs.Point(theta, gradient)
+        return there, dot(xp, gradient, full.along), (point, there, max_abs(xp, gradient))
 
-    search = wolfe_search(evaluate, state.value, slope, 1.0, _rounding(objective, state.value))
+    search = wolfe_search(evaluate, value, full.slope, 1.0, rounding)
     return None if search.accepted is None else search.accepted.point
 
 
@@ -147,7 +191,8 @@ def minimize_newton(
             # Curvature is zero where the gradient is not (Huber, squared hinge): descend.
             along = -gradient / max(max_abs(xp, xp.linalg.diagonal(hessian)), 1e-8)
             slope = dot(xp, gradient, along)
-        if _no_gain(objective, value, slope):
+        rounding = _rounding(objective, value, theta)
+        if _no_gain(rounding, slope):
             return done(AT_PRECISION)
 
         def evaluate(
@@ -157,7 +202,6 @@ def minimize_newton(
             value, gradient, hessian = objective.value_gradient_hessian(point)
             return value, dot(xp, gradient, along), (point, value, gradient, hessian)
 
-        rounding = _rounding(objective, value)
         search = wolfe_search(evaluate, value, slope, 1.0, rounding)
         if search.accepted is None:
             return done(AT_PRECISION if abs(slope) <= 10.0 * rounding else LINE_SEARCH_FAILED)

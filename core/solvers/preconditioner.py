@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from array_api_compat import device
+from array_api_compat import array_namespace, device
 
-from ...backends import Array
+from ...backends import Array, Namespace
 from ..columns import column_moments
+from ..dispatch import compiled
 from ..linalg import Solver, bordered_solver
 from ..losses import HALF_SQUARED_ERROR
 from ..objective import LinearObjective
 from ..passes import is_sparse
-from .diagonal import diagonal_solver, mean_curvature, mean_squares
+from ..row_sample import RowSampler
+from .diagonal import LEAST_CURVATURE, Diagonal, diagonal_solver, mean_curvature, mean_squares
 
 # Rows of the sample for each column. The error of the estimate falls with the square root.
 ROWS_PER_COLUMN = 20
@@ -57,7 +59,7 @@ class SampledHessian:
     """
 
     objective: LinearObjective
-    seed: int = 0
+    sampler: RowSampler
     first: Array | None = field(default=None, init=False)
     variance: Array | None = field(default=None, init=False)
     squares: Array | None = field(default=None, init=False)
@@ -85,9 +87,9 @@ class SampledHessian:
             hessian = hessian + FIRST_SHARE * self.first
         return hessian_solver(objective, hessian)
 
-    def _curvatures(self, sample: LinearObjective, theta: Array) -> list[float]:
+    def _curvatures(self, sample: LinearObjective, theta: Array) -> Array:
         self.objective.rows_read += sample.n_samples
-        return mean_curvature(sample, theta)
+        return sample.compiled(mean_curvature)(theta)
 
     def _sample_rows(self, per_column: int | None = None) -> int:
         n_samples = self.objective.n_samples
@@ -112,17 +114,19 @@ class SampledHessian:
         n_rows, X = self._sample_rows(per_column), self.objective.X
         whole = n_rows >= self.objective.n_samples or is_sparse(X)
         width = 8 * self.objective.n_features
-        n_parts = 1 if whole else -(-n_rows * width // SAMPLE_BYTES)
-        total: Any = 0.0
-        for _ in range(n_parts):
+        # On a device a part is a draw on the host and a dozen launches: few large ones there.
+        part_bytes = max(SAMPLE_BYTES, self.objective.backend.block_bytes or 0)
+        n_parts = 1 if whole else -(-n_rows * width // part_bytes)
+        sample = self._sample_of(-(-n_rows // n_parts))
+        total = of(sample)
+        for _ in range(n_parts - 1):
             sample = self._sample_of(-(-n_rows // n_parts))
             total = total + of(sample)
-        return total / n_parts, sample
+        return (total / n_parts if n_parts > 1 else total), sample
 
     def _sample_of(self, n_rows: int) -> LinearObjective:
-        sample = self.objective.sample(n_rows, self.seed).centred()
+        sample = self.sampler.draw(n_rows)
         self.objective.rows_read += sample.n_samples
-        self.seed += 1
         return sample
 
     def _missing(self, sample: LinearObjective, theta: Array) -> Array:
@@ -131,13 +135,11 @@ class SampledHessian:
         A column that is zero in all but a few rows of X may be constant in the sample. Its
         curvature would be taken for zero, and the first step along it would be endless.
         """
-        objective, xp = self.objective, self.objective.backend.xp
+        objective = self.objective
         if sample.n_samples == objective.n_samples:
-            return xp.zeros((1, 1), dtype=theta.dtype, device=device(theta))
-        lacking = self._lacking(sample)
-        columns = [curvature * lacking for curvature in self._curvatures(sample, theta)]
-        diagonal = xp.reshape(xp.stack(columns, axis=1), theta.shape)
-        return xp.eye(objective.size, dtype=theta.dtype, device=device(theta)) * diagonal[None, :]
+            return objective.backend.xp.zeros((1, 1), dtype=theta.dtype, device=device(theta))
+        lacking, curvatures = self._lacking(sample), self._curvatures(sample, theta)
+        return compiled(objective.backend, _outer_diagonal)(lacking, curvatures)
 
     def _gram_of(self, sample: LinearObjective, theta: Array) -> Array:
         """The Gram matrix of a sample, with the variance that it lacks."""
@@ -156,7 +158,7 @@ class SampledHessian:
         if sample.n_samples == objective.n_samples:
             return xp.zeros((1, 1), dtype=gram.dtype, device=device(gram))
         lacking = self._lacking(sample)
-        return xp.eye(gram.shape[0], dtype=gram.dtype, device=device(gram)) * lacking[None, :]
+        return compiled(objective.backend, _outer_diagonal)(lacking, xp.ones_like(lacking[:1]))
 
     def _lacking(self, sample: LinearObjective) -> Array:
         """By how much the variance in the sample falls short, where that is more than half; with
@@ -164,12 +166,8 @@ class SampledHessian:
         if self.variance is None:
             self.objective.rows_read += self.objective.n_samples
             self.variance = self._variance(self.objective)
-        held = self._variance(sample)
-        xp = self.objective.backend.xp
-        lacking = xp.where(held < 0.5 * self.variance, self.variance - held, 0.0)
-        if not self.objective.fit_intercept:
-            return lacking
-        return xp.concat([lacking, xp.zeros_like(lacking[:1])], axis=0)
+        shortfall = compiled(self.objective.backend, _shortfall, self.objective.fit_intercept)
+        return shortfall(self.variance, self._variance(sample))
 
     def _variance(self, objective: LinearObjective) -> Array:
         _, variance = column_moments(
@@ -190,16 +188,15 @@ class SampledHessian:
             self.gram, self.gram_sample = self._mean_over_samples(
                 GRAM_ROWS_PER_COLUMN, lambda part: self._gram_of(part, theta)
             )
-        gram = self.gram
+        gram, backend = self.gram, objective.backend
         index = xp.arange(gram.shape[0], device=device(gram))
         penalized = xp.astype(index < objective.n_features, gram.dtype)
         eye = xp.eye(gram.shape[0], dtype=gram.dtype, device=device(gram))
         ridge = eye * (objective.l2_reg_strength * penalized)[None, :]
         solvers: dict[int, Solver] = {}
         steps = []
-        for curvature in self._curvatures(self.gram_sample, theta):
-            # A class that the sample does not hold would have no curvature, and an endless step.
-            step = round(math.log(max(curvature, 1e-4)) / math.log(CURVATURE_STEP))
+        for curvature in backend.to_numpy(self._curvatures(self.gram_sample, theta)):
+            step = round(math.log(max(curvature, LEAST_CURVATURE)) / math.log(CURVATURE_STEP))
             steps.append(step)
             if step not in solvers:
                 hessian = CURVATURE_STEP**step * gram + ridge
@@ -208,18 +205,42 @@ class SampledHessian:
         groups = [[k for k, own in enumerate(steps) if own == step] for step in solvers]
         order = [k for group in groups for k in group]
         back = [order.index(k) for k in range(len(order))]
+        return GroupedClasses(
+            tuple(solvers.values()),
+            tuple(backend.from_numpy(np.asarray(group)) for group in groups),
+            backend.from_numpy(np.asarray(back)),
+        )
 
-        def solve(flat: Array) -> Array:
-            # One solve for all classes of a factor: it is read from memory once.
-            matrix = objective.as_matrix(flat)
-            parts = []
-            for step, group in zip(solvers, groups, strict=True):
-                columns = xp.stack([matrix[:, k] for k in group], axis=1)
-                parts.append(solvers[step](columns))
-            solved = xp.concat(parts, axis=1)
-            return xp.reshape(xp.stack([solved[:, k] for k in back], axis=1), flat.shape)
 
-        return solve
+class GroupedClasses(NamedTuple):
+    """Solves for all classes of a group at once: its factor is read from memory once."""
+
+    solvers: tuple[Solver, ...]
+    groups: tuple[Array, ...]  # of each solver, its classes
+    back: Array  # shape=(n_classes,): from the order of the groups to that of the classes
+
+    def __call__(self, flat: Array) -> Array:
+        """The solution."""
+        xp = array_namespace(flat)
+        matrix = xp.reshape(flat, (-1, self.back.shape[0]))
+        parts = [
+            solve(xp.take(matrix, group, axis=1))
+            for solve, group in zip(self.solvers, self.groups, strict=True)
+        ]
+        solved = xp.take(xp.concat(parts, axis=1), self.back, axis=1)
+        return xp.reshape(solved, flat.shape)
+
+
+def _shortfall(xp: Namespace, fit_intercept: bool, whole: Array, held: Array) -> Array:
+    lacking = xp.where(held < 0.5 * whole, whole - held, 0.0)
+    return xp.concat([lacking, xp.zeros_like(lacking[:1])], axis=0) if fit_intercept else lacking
+
+
+def _outer_diagonal(xp: Namespace, rows: Array, columns: Array) -> Array:
+    """Diagonal matrix of rows[j] * columns[k], j first."""
+    diagonal = xp.reshape(rows[:, None] * columns[None, :], (-1,))
+    eye = xp.eye(diagonal.shape[0], dtype=rows.dtype, device=device(rows))
+    return eye * diagonal[None, :]
 
 
 def hessian_solver(objective: LinearObjective, hessian: Array) -> Solver:
@@ -231,26 +252,35 @@ def hessian_solver(objective: LinearObjective, hessian: Array) -> Solver:
     """
     if not objective.loss.is_multiclass:
         return _ridged(objective, hessian, objective.fit_intercept)
-    xp, K = objective.backend.xp, objective.n_outputs
-    n_rows = objective.n_rows_of_theta
+    free_from = objective.n_features if objective.l2_reg_strength > 0.0 else 0
+    lifted = compiled(objective.backend, _lifted, objective.n_outputs, free_from)(hessian)
+    return _ridged(objective, lifted, False)
+
+
+def _lifted(xp: Namespace, K: int, free_from: int, hessian: Array) -> Array:
+    n_rows = hessian.shape[0] // K
     mean = xp.mean(xp.reshape(xp.linalg.diagonal(hessian), (n_rows, K)), axis=1)
     row = xp.arange(n_rows, device=device(hessian))
-    free = row >= (objective.n_features if objective.l2_reg_strength > 0.0 else 0)
+    free = row >= free_from
     # The same number in all entries of a row's block of classes: rank one, along that direction.
     rows = xp.eye(n_rows, dtype=hessian.dtype, device=device(hessian)) * xp.where(free, mean, 0.0)
     classes = xp.ones((K, K), dtype=hessian.dtype, device=device(hessian))
     block = rows[:, None, :, None] * classes[None, :, None, :]
-    return _ridged(objective, hessian + xp.reshape(block, hessian.shape), False)
+    return hessian + xp.reshape(block, hessian.shape)
 
 
 def _ridged(objective: LinearObjective, hessian: Array, has_intercept: bool) -> Solver:
-    xp = objective.backend.xp
-    trace = float(xp.sum(xp.linalg.diagonal(hessian)))
-    ridge = RELATIVE_RIDGE * trace / hessian.shape[0]
-    if not ridge > 0.0:
-        return lambda flat: flat
-    if objective.l2_reg_strength > 0.0:
-        eye = xp.eye(hessian.shape[0], dtype=hessian.dtype, device=device(hessian))
-        hessian = hessian + ridge * eye
     # Without a penalty the least-norm solution is wanted: no ridge, rank is found by `linalg`.
+    relative = RELATIVE_RIDGE if objective.l2_reg_strength > 0.0 else 0.0
+    hessian, trace = compiled(objective.backend, _with_ridge, relative)(hessian)
+    if not float(trace) > 0.0:
+        return Diagonal(objective.backend.xp.ones_like(hessian[0, :1]))
     return bordered_solver(objective.backend, hessian, has_intercept)
+
+
+def _with_ridge(xp: Namespace, relative: float, hessian: Array) -> tuple[Array, Array]:
+    trace = xp.sum(xp.linalg.diagonal(hessian))
+    if relative == 0.0:
+        return hessian, trace
+    eye = xp.eye(hessian.shape[0], dtype=hessian.dtype, device=device(hessian))
+    return hessian + (relative * trace / hessian.shape[0]) * eye, trace
