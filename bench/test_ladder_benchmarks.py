@@ -28,6 +28,8 @@ USABLE = frozenset(status.name for status in available_backends() if status.avai
 def _labels(case: Case) -> list[str]:
     titles = [title for title, _ in DEVICE_LIBRARIES.values()]
     own = [VECTORIZED, *titles] if case.vectorized is not None else []
+    if case.fused_on_device is not None:
+        own += [f"fused {title}" for title in titles]
     looped = [LOOP, COMPILED] if case.loop is not None else []
     return [*own, *looped, *([FUSED] if case.fused is not None else []), *case.peers]
 

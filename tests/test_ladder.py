@@ -35,7 +35,7 @@ def test_all_rungs_of_a_case_agree(name: str) -> None:
     errors, refused, _ = agreeing(case, rungs)
     assert refused == {}
     assert len(errors) >= 2
-    if case.vectorized is not None:
+    if case.loop is not None:
         assert {VECTORIZED, LOOP, COMPILED} <= set(errors)
     assert case.bytes_moved(TINY) > 0 or name == "logistic_fit"  # which reads X many times
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+# Below this many bytes a case may stay in a cache, and a share of the memory's rate says nothing.
+OUT_OF_CACHE = 1 << 26
+
 Inputs = tuple[np.ndarray[Any, Any], ...]
 Contestant = Callable[[], Any]
 
@@ -36,6 +39,8 @@ class Case:
         `loop(*inputs)`: plain Python, compiled by Numba as it is.
     fused : callable or None
         `fused(*inputs)`: returns a function without arguments, made for these inputs.
+    fused_on_device : callable or None
+        `fused_on_device(backend, *arrays)`: as `fused`, on arrays of a device library.
     peers : mapping of str to callable
         As `fused`, by other libraries; one that is not installed returns None.
     bytes_moved, operations : callable
@@ -49,7 +54,7 @@ class Case:
         The result is as large as the data: a copy is what it is measured against, not a read.
     tolerance : float
         Largest difference from NumPy's result, relative to its largest entry.
-    group : {"patterns", "kernels", "training", "memory"}
+    group : {"patterns", "kernels", "dtypes", "training", "memory"}
     """
 
     name: str
@@ -62,6 +67,7 @@ class Case:
     operations: Callable[[int], int]
     loop_numbers: Callable[[int], int]
     fused: Callable[..., Contestant] | None = None
+    fused_on_device: Callable[..., Contestant] | None = None
     peers: Mapping[str, Callable[..., Contestant | None]] = field(default_factory=dict)
     peer_backends: Mapping[str, str] = field(default_factory=dict)
     writes: bool = False

@@ -6,16 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from ...core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, HALF_SQUARED_ERROR
 from ..peers import jax_in_64_bits
 from . import fused, loops, memory, training, vectorized
 from .case import Case, Inputs
 from .peers import sklearn_logistic_pass, torch_logistic_pass, torch_on
+from .stored import stored_as
 
 Generator = np.random.Generator
 # Elements of the element-wise cases; a Python loop ends with the first or the second.
 ELEMENTS = (1_000, 100_000, 10_000_000)
 ROWS = (100, 10_000, 100_000)
 FEATURES, CLASSES = 64, 10
+STORED_ROWS = (1_000, 30_000, 300_000)
+STORED = (
+    ("float64", "F"), ("float32", "C"), ("float32", "F"), ("float16", "C"), ("uint8", "C"),
+)  # fmt: skip
 F8, I8 = 8, 8
 
 
@@ -57,13 +63,26 @@ def _elementwise(name: str, what: str, operations: int, **more: Any) -> Case:
     )  # fmt: skip
 
 
-def _pass(name: str, what: str, make: Any, n_outputs: int, **more: Any) -> Case:
+def _pass(name: str, what: str, make: Any, loss: Any, n_outputs: int = 1, **more: Any) -> Case:
     return Case(
         name, what, ROWS, make, getattr(vectorized, name), getattr(loops, name),
         bytes_moved=lambda n: F8 * n * (FEATURES + 1),
         operations=lambda n: 4 * n * FEATURES * n_outputs,
         loop_numbers=lambda n: 2 * n * FEATURES * n_outputs,
-        fused=getattr(fused, name), group="kernels", **more,
+        fused=getattr(fused, name), fused_on_device=fused.pass_on(loss), group="kernels", **more,
+    )  # fmt: skip
+
+
+def _stored_pass(dtype: str, order: str) -> Case:
+    """The logistic pass over X of another dtype or order. Numba's loops have no float16."""
+    said = f"{dtype}, {'C' if order == 'C' else 'Fortran'} order"
+    return Case(
+        f"logistic_pass_{dtype}_{order.lower()}",
+        f"logistic loss and gradients, X (n x 64) of {said}",
+        STORED_ROWS, stored_as(_logistic, dtype, order), vectorized.logistic_pass, None,
+        bytes_moved=lambda n: n * (FEATURES * np.dtype(dtype).itemsize + F8),
+        operations=lambda n: 4 * n * FEATURES, loop_numbers=lambda n: 2 * n * FEATURES,
+        fused=fused.logistic_pass, fused_on_device=fused.pass_on(HALF_BINOMIAL), group="dtypes",
     )  # fmt: skip
 
 
@@ -135,12 +154,19 @@ _ALL = (
         vectorized.add_bias, loops.add_bias, bytes_moved=lambda n: 2 * F8 * n * FEATURES,
         operations=lambda n: n * FEATURES, loop_numbers=lambda n: n * FEATURES, writes=True,
     ),
-    _pass("squared_error_pass", "half squared error and gradients, X (n x 64)", _logistic, 1),
     _pass(
-        "logistic_pass", "logistic loss and gradients, X (n x 64)", _logistic, 1,
+        "squared_error_pass", "half squared error and gradients, X (n x 64)", _logistic,
+        HALF_SQUARED_ERROR,
+    ),
+    _pass(
+        "logistic_pass", "logistic loss and gradients, X (n x 64)", _logistic, HALF_BINOMIAL,
         peers={"scikit-learn": sklearn_logistic_pass, "PyTorch": torch_logistic_pass},
     ),
-    _pass("softmax_pass", "softmax loss and gradients, X (n x 64), 10 classes", _softmax, CLASSES),
+    _pass(
+        "softmax_pass", "softmax loss and gradients, X (n x 64), 10 classes", _softmax,
+        HALF_MULTINOMIAL, CLASSES,
+    ),
+    *(_stored_pass(dtype, order) for dtype, order in STORED),
     Case(
         "gradient_descent_step", "one step of batch descent, logistic, X (n x 64)", ROWS,
         _logistic, vectorized.gradient_descent_step, loops.gradient_descent_step,

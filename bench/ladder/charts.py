@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from .case import OUT_OF_CACHE
 from .rungs import COMPILED, FUSED, LOOP, VECTORIZED
 
 # One colour for each rung, the same in every picture (Okabe and Ito's, told apart by all eyes).
 COLOURS = {
     LOOP: "#999999", VECTORIZED: "#0072b2", COMPILED: "#e69f00", FUSED: "#d55e00",
-    "JAX (cpu)": "#009e73", "scikit-learn": "#cc79a7", "PyTorch": "#000000",
+    "JAX (cpu)": "#009e73", "fused JAX (cpu)": "#56b4e9", "scikit-learn": "#cc79a7",
+    "PyTorch": "#000000",
 }  # fmt: skip
-_SPARE = ("#56b4e9", "#f0e442", "#7f3c8d", "#11a579", "#3969ac", "#a5aa99")
+_SPARE = ("#f0e442", "#7f3c8d", "#11a579", "#3969ac", "#a5aa99")
 
 
 def colour_of(rung: str, all_rungs: list[str]) -> str:
@@ -61,9 +63,11 @@ def draw_ladders(records: list[dict[str, Any]], path: Path) -> None:
 
     cases = list(dict.fromkeys(r["case"] for r in records if r.get("median_s") is not None))
     rungs = list(dict.fromkeys(r["rung"] for r in records))
-    columns = 4
+    columns = max(1, min(4, len(cases)))
     rows = max(1, -(-len(cases) // columns))
-    figure = Figure(figsize=(4.2 * columns, 3.4 * rows), layout="constrained")
+    # Few cases get larger charts, not smaller pictures.
+    width = 4.2 if columns > 2 else 6.4
+    figure = Figure(figsize=(width * columns, 0.8 * width * rows), layout="constrained")
     axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for ax, case in zip(axes, cases, strict=False):
         _draw_ladder(ax, records, case, rungs)
@@ -110,9 +114,16 @@ def draw_roofline(records: list[dict[str, Any]], rates: dict[str, float], path: 
                 largest[key] = record
     for rung in dict.fromkeys(name for _, name in largest):
         points = [r for (_, name), r in largest.items() if name == rung]
-        x = [r["operations"] / r["bytes"] for r in points]
-        y = [r["operations_per_s"] for r in points]
-        ax.plot(x, y, "o", ms=5, color=colour_of(rung, rungs), label=rung)
+        colour = colour_of(rung, rungs)
+        for in_memory, face in ((True, colour), (False, "none")):
+            chosen = [r for r in points if (r["bytes"] >= OUT_OF_CACHE) is in_memory]
+            x = [r["operations"] / r["bytes"] for r in chosen]
+            y = [r["operations_per_s"] for r in chosen]
+            ax.plot(x, y, "o", ms=5, color=colour, markerfacecolor=face)
+        ax.plot([], [], "o", ms=5, color=colour, label=rung)
+    size = f"{OUT_OF_CACHE >> 20} MiB"
+    text = f"hollow: less than {size}, which a cache may hold:\nthe roof does not bind there"
+    ax.text(0.98, 0.02, text, transform=ax.transAxes, fontsize=7, ha="right", color="#444444")
     for case in dict.fromkeys(name for name, _ in largest):
         points = [r for (name, _), r in largest.items() if name == case]
         best = max(points, key=lambda r: r["operations_per_s"])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from ...backends import get_backend
+from ...backends import Backend, get_backend
 from ...backends.numba_kernels.scalar import fetch_add, scalar_namespace
 from ...backends.numba_kernels.threads import run_on_threads
 from ...core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, HALF_SQUARED_ERROR, Loss
@@ -103,10 +103,11 @@ def fused_sum(formula: Formula, n_arrays: int = 1) -> Callable[..., Contestant]:
     return prepare
 
 
-def _fused_pass(loss: Loss) -> Callable[..., Contestant]:
-    def prepare(X: Any, y: Any, W: Any, b: Any) -> Contestant:
-        backend = get_backend("numba")
-        matrix = W if W.ndim == 2 else W[:, None].copy()
+def pass_on(loss: Loss) -> Callable[..., Contestant]:
+    """The pass of `core` that a backend fuses, over arrays of that backend."""
+
+    def prepare(backend: Backend, X: Any, y: Any, W: Any, b: Any) -> Contestant:
+        matrix = W if W.ndim == 2 else backend.xp.reshape(W, (W.shape[0], 1))
 
         def run() -> Any:
             sums = loss_gradient(X, y, None, matrix, b, loss, backend=backend, fused=True)
@@ -119,9 +120,13 @@ def _fused_pass(loss: Loss) -> Callable[..., Contestant]:
     return prepare
 
 
-logistic_pass = _fused_pass(HALF_BINOMIAL)
-squared_error_pass = _fused_pass(HALF_SQUARED_ERROR)
-softmax_pass = _fused_pass(HALF_MULTINOMIAL)
+def _on_numba(loss: Loss) -> Callable[..., Contestant]:
+    return lambda *inputs: pass_on(loss)(get_backend("numba"), *inputs)
+
+
+logistic_pass = _on_numba(HALF_BINOMIAL)
+squared_error_pass = _on_numba(HALF_SQUARED_ERROR)
+softmax_pass = _on_numba(HALF_MULTINOMIAL)
 
 
 def gradient_descent_step(X: Any, y: Any, w: Any, b: Any) -> Contestant:

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..timing import PAUSE, Timing, compare
-from .case import Case, relative_difference
+from .case import OUT_OF_CACHE, Case, relative_difference
 from .rates import Rates
 from .rungs import LOOP, VECTORIZED, Rung, prepare_rungs
 
 Record = dict[str, Any]
-# Below this many bytes a case may stay in a cache, and a share of the memory's rate says nothing.
-OUT_OF_CACHE = 1 << 26
 ROUNDS, FEWEST_ROUNDS = 9, 3
 NO_TIME = "no time was left in the budget"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...backends import Backend, get_backend
 from ..peers import jax_in_64_bits
-from .case import Case, Inputs
+from .case import Case, Contestant, Inputs
 
 LOOP, VECTORIZED, COMPILED, FUSED = "Python loop", "NumPy", "Numba", "fused Numba"
 BACKEND_OF = {COMPILED: "numba", FUSED: "numba"}
@@ -73,18 +73,18 @@ def device_rung(
     backend: Backend,
     title: str,
     precision: Callable[[], Any] = nullcontext,
+    fused: bool = False,
 ) -> Rung:
-    """The vectorized form, jitted where the library does that, on arrays that are there already."""
-    assert case.vectorized is not None
-    vectorized = case.vectorized
+    """The vectorized form, jitted where the library does that, on arrays that are there already;
+    or the backend's fused pass."""
     with precision():
         started = time.perf_counter()
         arrays = [backend.from_numpy(array) for array in inputs]
         for array in arrays:
             backend.synchronize(array)
         transfer = time.perf_counter() - started
-        compiled = backend.jit(lambda *given: vectorized(backend.xp, *given))
-    run = synchronized(lambda: compiled(*arrays), backend)
+        prepare = _fused_run if fused else _vectorized_run
+        run = synchronized(prepare(case, backend, arrays), backend)
 
     def run_in_precision() -> Any:
         with precision():
@@ -96,6 +96,18 @@ def device_rung(
         return backend.to_numpy(result)
 
     return Rung(f"{title} ({backend.device})", run_in_precision, to_host, transfer)
+
+
+def _vectorized_run(case: Case, backend: Backend, arrays: list[Any]) -> Contestant:
+    assert case.vectorized is not None
+    vectorized = case.vectorized
+    compiled = backend.jit(lambda *given: vectorized(backend.xp, *given))
+    return lambda: compiled(*arrays)
+
+
+def _fused_run(case: Case, backend: Backend, arrays: list[Any]) -> Contestant:
+    assert case.fused_on_device is not None
+    return case.fused_on_device(backend, *arrays)
 
 
 def prepare_rungs(
@@ -150,9 +162,13 @@ def _makers(
     if case.vectorized is not None:
         for name, (title, precision) in DEVICE_LIBRARIES.items():
             if name in libraries:
-                makers[title] = partial(
-                    device_rung, case, inputs, get_backend(name), title, precision
-                )
+                backend = get_backend(name)
+                makers[title] = partial(device_rung, case, inputs, backend, title, precision)
+                if case.fused_on_device is not None:
+                    own = f"fused {title}"
+                    makers[own] = partial(
+                        device_rung, case, inputs, backend, own, precision, fused=True
+                    )
     for name, way in case.peers.items():
         if case.peer_backends.get(name) in {None, *libraries}:
             makers[name] = partial(_peer, name, way, inputs)
