@@ -28,6 +28,14 @@ class Solver(Protocol):
         ...
 
 
+class Identity(NamedTuple):
+    """Solves with the identity."""
+
+    def __call__(self, r: Array) -> Array:
+        """The solution."""
+        return r
+
+
 class InverseFactor(NamedTuple):
     """Solves with a Cholesky factor by its inverse: the array API has no triangular solve."""
 
@@ -104,7 +112,7 @@ def positive_solver(backend: Backend, matrix: Array) -> Solver:
     """
     xp, n = backend.xp, matrix.shape[0]
     if n == 0:
-        return lambda r: r
+        return Identity()
     scaled, scale = compiled(backend, _unit_diagonal)(matrix)
     threshold = RANK_TOLERANCE * n * float(xp.finfo(matrix.dtype).eps)
     factored = (backend.cholesky or _cholesky_of(backend))(scaled)

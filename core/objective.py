@@ -20,7 +20,7 @@ from array_api_compat import device
 from ..backends import Array, Backend, Namespace
 from .dispatch import can_compile, compiled
 from .losses import Loss
-from .passes import curvature_product, loss_gradient, weighted_gram
+from .passes import PassSums, curvature_product, loss_gradient, weighted_gram
 from .scaling import Scaling
 
 # The penalty's Hessian is kept up to this order: making it took a tenth of a small Newton step.
@@ -114,6 +114,7 @@ class LinearObjective:
     centre: Array | None = None
     weight_sum: Any = None
     dtype: Any = field(init=False)
+    _diagonal: Array | None = field(default=None, init=False, repr=False)
     _penalty_hessian: Array | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -173,12 +174,21 @@ class LinearObjective:
         gradient = self.scaling.pull_back(grad_W, grad_b)
         return self.backend.xp.reshape(gradient, (self.size,)) / self.weight_sum
 
-    def _penalty_gradient(self, theta: Array) -> Array:
-        xp = self.backend.xp
-        matrix = self.as_matrix(theta)
-        penalized = self.l2_reg_strength * matrix[: self.n_features, :]
-        parts = [penalized, xp.zeros_like(matrix[self.n_features :, :])]
-        return xp.reshape(xp.concat(parts, axis=0), (self.size,))
+    def _penalty_diagonal(self, theta: Array) -> Array:
+        """The penalty's Hessian is diagonal: l2_reg_strength, and 0 for the intercept."""
+        if self._diagonal is None:
+            xp = self.backend.xp
+            index = xp.arange(self.size, device=device(theta))
+            penalized = xp.astype(index < self.n_features * self.n_outputs, theta.dtype)
+            self._diagonal = self.l2_reg_strength * penalized
+        return self._diagonal
+
+    def _with_penalty(self, sums: PassSums, theta: Array) -> tuple[Array, Array]:
+        # The cost and its gradient; 0.5 * l2_reg_strength * ||W||^2, W on the standardized scale
+        # where there is one.
+        along = self._penalty_diagonal(theta) * theta
+        value = sums.loss / self.weight_sum + 0.5 * (theta @ along)
+        return value, self._pull_back(sums.grad_W, sums.grad_b) + along
 
     def _checked(self, value: float, gradient: Array) -> None:
         if self.on_overflow is not None:
@@ -187,11 +197,6 @@ class LinearObjective:
             check, self.on_overflow = self.on_overflow, None
             if not finite:
                 check()
-
-    def penalty(self, theta: Array) -> Array:
-        """0.5 * l2_reg_strength * ||W||^2, W on the standardized scale where there is one."""
-        W = self.as_matrix(theta)[: self.n_features, :]
-        return 0.5 * self.l2_reg_strength * self.backend.xp.sum(W * W)
 
     def compiled(
         self, function: Callable[..., Any], donate: tuple[int, ...] = ()
@@ -235,8 +240,7 @@ class LinearObjective:
             self.X, self.y, self.sample_weight, W, b, self.loss,
             backend=self.backend, fused=self.fused,
         )  # fmt: skip
-        gradient = self._pull_back(sums.grad_W, sums.grad_b) + self._penalty_gradient(theta)
-        return sums.loss / self.weight_sum + self.penalty(theta), gradient
+        return self._with_penalty(sums, theta)
 
     def curvature_product(self, theta: Array, direction: Array) -> Array:
         """Hessian of the cost at theta, times a direction, in one pass."""
@@ -247,7 +251,7 @@ class LinearObjective:
             self.X, self.y, self.sample_weight, W, b, self.loss, direction_W, direction_b,
             backend=self.backend, fused=self.fused,
         )  # fmt: skip
-        return self._pull_back(*products) + self._penalty_gradient(direction)
+        return self._pull_back(*products) + self._penalty_diagonal(direction) * direction
 
     def value_gradient_hessian(self, theta: Array) -> tuple[float, Array, Array]:
         """Cost, gradient and Hessian (size, size), in one pass."""
@@ -267,15 +271,12 @@ class LinearObjective:
             self.X, self.y, self.sample_weight, W, b, self.loss,
             backend=self.backend, fused=self.fused,
         )  # fmt: skip
-        gradient = self._pull_back(sums.grad_W, sums.grad_b) + self._penalty_gradient(theta)
-        value = sums.loss / self.weight_sum + self.penalty(theta)
+        value, gradient = self._with_penalty(sums, theta)
         hessian = self.scaling.pull_back_hessian(gram, self.n_outputs) / self.weight_sum
         penalty = self._penalty_hessian
         if penalty is None:
-            index = xp.arange(self.size, device=device(hessian))
-            penalized = xp.astype(index < self.n_features * self.n_outputs, hessian.dtype)
             eye = xp.eye(self.size, dtype=hessian.dtype, device=device(hessian))
-            penalty = eye * (self.l2_reg_strength * penalized)[None, :]
+            penalty = eye * self._penalty_diagonal(theta)[None, :]
             if self.size <= KEPT_ORDER:
                 self._penalty_hessian = penalty
         return value, gradient, hessian + penalty

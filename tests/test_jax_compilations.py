@@ -43,7 +43,7 @@ def fit(backend: Backend, seed: int = 0, K: int = 1, loss: Any = HALF_BINOMIAL, 
     y = (X[:, :K] + rng.normal(size=(4001, K))).argmax(1) if K > 1 else (X[:, 0] > 0).astype(float)
     return fit_linear_model(
         backend.from_numpy(X), backend.from_numpy(y), loss=loss, backend=backend, n_outputs=K,
-        solver="lbfgs", **{"l2_reg_strength": 1e-3, "tol": 1e-7, **more},
+        **{"solver": "lbfgs", "l2_reg_strength": 1e-3, "tol": 1e-7, **more},
     )  # fmt: skip
 
 
@@ -56,17 +56,18 @@ def test_the_counter_counts(jax_backend: Backend, programs: Any) -> None:
     assert any("one_of_its_own" in text for text in found)
 
 
+@pytest.mark.parametrize("solver", ["lbfgs", "newton"])
 @pytest.mark.parametrize(("K", "loss"), [(1, HALF_BINOMIAL), (4, HALF_MULTINOMIAL)])
 def test_a_second_fit_compiles_nothing(
-    jax_backend: Backend, programs: Any, K: int, loss: Any
+    jax_backend: Backend, programs: Any, K: int, loss: Any, solver: str
 ) -> None:
     with programs() as first:
-        assert fit(jax_backend, K=K, loss=loss).result.converged
+        assert fit(jax_backend, K=K, loss=loss, solver=solver).result.converged
     assert 0 < len(first) <= MOST_PROGRAMS
     with programs() as others:
-        fit(jax_backend, K=K, loss=loss)
-        fit(jax_backend, seed=1, K=K, loss=loss)  # other numbers of the same shape
-        fit(jax_backend, K=K, loss=loss, l2_reg_strength=1e-2)  # as along a path
+        fit(jax_backend, K=K, loss=loss, solver=solver)
+        fit(jax_backend, seed=1, K=K, loss=loss, solver=solver)  # other numbers of the same shape
+        fit(jax_backend, K=K, loss=loss, solver=solver, l2_reg_strength=1e-2)  # as along a path
     assert others == []
 
 

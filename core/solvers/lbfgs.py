@@ -20,6 +20,7 @@ from array_api_compat import device
 from ...backends import Array, Namespace
 from ..linalg import Solver
 from ..objective import LinearObjective
+from .full_step import Attempt, attempt_along
 
 # Pairs kept. Each costs two arrays of the size of theta and four vector operations an iteration.
 MEMORY = 20
@@ -41,16 +42,6 @@ class Point(NamedTuple):
 
     theta: Array  # shape=(size,)
     gradient: Array  # shape=(size,)
-
-
-class Attempt(NamedTuple):
-    """The full step along a direction."""
-
-    along: Array  # shape=(size,)
-    point: Point
-    # Of the slope at the start, the cost and slope at the end, and the largest absolute entry of
-    # the gradient there: all that a solver has to know on the host.
-    numbers: Array  # shape=(4,)
 
 
 def empty_memory(xp: Namespace, theta: Array) -> Memory:
@@ -85,8 +76,8 @@ def attempt(
     along = direction(xp, memory, here.gradient, apply_initial)
     theta = here.theta + along
     value, gradient = objective.cost_gradient(theta)
-    numbers = [here.gradient @ along, value, gradient @ along, xp.max(xp.abs(gradient))]
-    return memory, Attempt(along, Point(theta, gradient), xp.stack(numbers))
+    slope = here.gradient @ along
+    return memory, attempt_along(xp, slope, along, value, Point(theta, gradient))
 
 
 def direction(xp: Namespace, memory: Memory, gradient: Array, apply_initial: Solver) -> Array:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ...backends import Array
 from ..dispatch import compiled
 from ..linalg import Solver, dot, max_abs
 from ..objective import LinearObjective
 from ..row_sample import RowSampler
-from . import lbfgs
-from .line_search import ROUNDING, cost_rounding, wolfe_search
+from . import lbfgs, newton
+from .full_step import FullStep, accepted, on_host
+from .line_search import ROUNDING, cost_rounding
 from .preconditioner import SampledHessian, hessian_solver
 from .result import (
     AT_PRECISION,
@@ -69,14 +70,17 @@ def minimize_lbfgs(
     """
     xp = objective.backend.xp
     history = History(callbacks)
-    value, gradient = objective.value_gradient(theta)
-    here = before = lbfgs.Point(theta, gradient)
-    memory = compiled(objective.backend, lbfgs.empty_memory)(theta)
+
+    def evaluate_at(theta: Array) -> tuple[float, lbfgs.Point]:
+        value, gradient = objective.value_gradient(theta)
+        return value, lbfgs.Point(theta, gradient)
 
     def done(reason: str) -> SolverResult:
         return history.result(here.theta, reason, "lbfgs", objective.n_passes, tol)
 
-    stop = history.add(value, max_abs(xp, gradient), objective.n_passes)
+    value, here = evaluate_at(theta)
+    before, memory = here, compiled(objective.backend, lbfgs.empty_memory)(theta)
+    stop = history.add(value, max_abs(xp, here.gradient), objective.n_passes)
     sampled = SampledHessian(objective, RowSampler(objective, seed))
     apply_initial = sampled.inverse_at(theta)
     for iteration in range(max_iter + 1):
@@ -92,12 +96,12 @@ def minimize_lbfgs(
         rounding = _rounding(objective, value, here.theta)
         if _no_gain(rounding, trial.slope):
             return done(AT_PRECISION)
-        found = _step(objective, here, value, trial, rounding)
+        found = accepted(objective, here, value, trial, rounding, evaluate_at)
         if found is None and iteration > 0:
             # The pairs may be spoilt by rounding: once more from the sampled Hessian alone.
             memory = compiled(objective.backend, lbfgs.empty_memory)(theta)
             memory, trial = _attempt(objective, memory, here, here, apply_initial)
-            found = _step(objective, here, value, trial, rounding)
+            found = accepted(objective, here, value, trial, rounding, evaluate_at)
         if found is None:
             # What a Newton step would gain, against what a cost can resolve.
             gain = abs(dot(xp, here.gradient, apply_initial(here.gradient)))
@@ -107,54 +111,17 @@ def minimize_lbfgs(
     raise AssertionError("unreachable")  # noqa: EM101
 
 
-class _Attempt(NamedTuple):
-    """A full step, with the numbers that the host decides by."""
-
-    along: Array
-    point: lbfgs.Point
-    slope: float
-    value: float
-    slope_there: float
-    norm: float  # largest absolute entry of the gradient there
-
-
 def _attempt(
     objective: LinearObjective,
     memory: lbfgs.Memory,
     before: lbfgs.Point,
     here: lbfgs.Point,
     apply_initial: Solver,
-) -> tuple[lbfgs.Memory, _Attempt]:
+) -> tuple[lbfgs.Memory, FullStep]:
     objective.rows_read += objective.n_samples
     run = objective.compiled(lbfgs.attempt, donate=(0,))
-    memory, trial = run(memory, before, here, apply_initial)
-    # The one transfer of an iteration.
-    numbers = [float(number) for number in objective.backend.to_numpy(trial.numbers)]
-    return memory, _Attempt(trial.along, trial.point, *numbers)
-
-
-def _step(
-    objective: LinearObjective,
-    here: lbfgs.Point,
-    value: float,
-    full: _Attempt,
-    rounding: float,
-) -> tuple[lbfgs.Point, float, float] | None:
-    """The accepted point, its cost and its gradient's largest entry; the full step is known."""
-    xp = objective.backend.xp
-    if not full.slope < 0.0 or not math.isfinite(full.slope):
-        return None
-
-    def evaluate(step: float) -> tuple[float, float, Any]:
-        if step == 1.0:
-            return full.value, full.slope_there, (full.point, full.value, full.norm)
-        theta = here.theta + step * full.along
-        there, gradient = objective.value_gradient(theta)
-        point = lbfgs.Point(theta, gradient)
-        return there, dot(xp, gradient, full.along), (point, there, max_abs(xp, gradient))
-
-    search = wolfe_search(evaluate, value, full.slope, 1.0, rounding)
-    return None if search.accepted is None else search.accepted.point
+    memory, attempt = run(memory, before, here, apply_initial)
+    return memory, on_host(objective, attempt)
 
 
 def minimize_newton(
@@ -172,12 +139,20 @@ def minimize_newton(
     """
     xp = objective.backend.xp
     history = History(callbacks)
-    value, gradient, hessian = objective.value_gradient_hessian(theta)
-    stop = history.add(value, max_abs(xp, gradient), objective.n_passes)
+
+    def evaluate_at(theta: Array) -> tuple[float, newton.Point]:
+        value, *derivatives = objective.value_gradient_hessian(theta)
+        return value, newton.Point(theta, *derivatives)
+
+    def attempt(function: Callable[..., Any], *more: Solver) -> FullStep:
+        objective.rows_read += objective.n_samples
+        return on_host(objective, objective.compiled(function)(here, *more))
 
     def done(reason: str) -> SolverResult:
-        return history.result(theta, reason, "newton", objective.n_passes, tol)
+        return history.result(here.theta, reason, "newton", objective.n_passes, tol)
 
+    value, here = evaluate_at(theta)
+    stop = history.add(value, max_abs(xp, here.gradient), objective.n_passes)
     for iteration in range(max_iter + 1):
         if history.records[-1].gradient_norm <= tol:
             return done(CONVERGED)
@@ -185,26 +160,16 @@ def minimize_newton(
             return done(STOPPED_BY_CALLBACK)
         if iteration == max_iter:
             return done(OUT_OF_ITERATIONS)
-        along = -hessian_solver(objective, hessian)(gradient)
-        slope = dot(xp, gradient, along)
-        if not slope < 0.0:
-            # Curvature is zero where the gradient is not (Huber, squared hinge): descend.
-            along = -gradient / max(max_abs(xp, xp.linalg.diagonal(hessian)), 1e-8)
-            slope = dot(xp, gradient, along)
-        rounding = _rounding(objective, value, theta)
-        if _no_gain(rounding, slope):
+        trial = attempt(newton.attempt, hessian_solver(objective, here.hessian))
+        if not trial.slope < 0.0:
+            trial = attempt(newton.attempt_descent)
+        rounding = _rounding(objective, value, here.theta)
+        if _no_gain(rounding, trial.slope):
             return done(AT_PRECISION)
-
-        def evaluate(
-            step: float, start: Array = theta, along: Array = along
-        ) -> tuple[float, float, Any]:
-            point = start + step * along
-            value, gradient, hessian = objective.value_gradient_hessian(point)
-            return value, dot(xp, gradient, along), (point, value, gradient, hessian)
-
-        search = wolfe_search(evaluate, value, slope, 1.0, rounding)
-        if search.accepted is None:
-            return done(AT_PRECISION if abs(slope) <= 10.0 * rounding else LINE_SEARCH_FAILED)
-        theta, value, gradient, hessian = search.accepted.point
-        stop = history.add(value, max_abs(xp, gradient), objective.n_passes)
+        found = accepted(objective, here, value, trial, rounding, evaluate_at)
+        if found is None:
+            lost = abs(trial.slope) <= 10.0 * rounding
+            return done(AT_PRECISION if lost else LINE_SEARCH_FAILED)
+        here, value, norm = found
+        stop = history.add(value, norm, objective.n_passes)
     raise AssertionError("unreachable")  # noqa: EM101

@@ -13,12 +13,12 @@ from array_api_compat import array_namespace, device
 from ...backends import Array, Namespace
 from ..columns import column_moments
 from ..dispatch import compiled
-from ..linalg import Solver, bordered_solver
+from ..linalg import Identity, Solver, bordered_solver
 from ..losses import HALF_SQUARED_ERROR
 from ..objective import LinearObjective
 from ..passes import is_sparse
 from ..row_sample import RowSampler
-from .diagonal import LEAST_CURVATURE, Diagonal, diagonal_solver, mean_curvature, mean_squares
+from .diagonal import LEAST_CURVATURE, diagonal_solver, mean_curvature, mean_squares
 
 # Rows of the sample for each column. The error of the estimate falls with the square root.
 ROWS_PER_COLUMN = 20
@@ -274,7 +274,7 @@ def _ridged(objective: LinearObjective, hessian: Array, has_intercept: bool) -> 
     relative = RELATIVE_RIDGE if objective.l2_reg_strength > 0.0 else 0.0
     hessian, trace = compiled(objective.backend, _with_ridge, relative)(hessian)
     if not float(trace) > 0.0:
-        return Diagonal(objective.backend.xp.ones_like(hessian[0, :1]))
+        return Identity()
     return bordered_solver(objective.backend, hessian, has_intercept)
 
 

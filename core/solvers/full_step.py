@@ -1,0 +1,89 @@
+"""The full step along a direction: evaluated on the device, judged on the host.
+
+Both solvers try the step 1 first, and nearly always take it. So direction and evaluation are one
+function of arrays, which a backend may compile into one program, and a solver needs to know four
+numbers of it. Only where they do not satisfy the Wolfe conditions are other steps evaluated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ...backends import Array, Namespace
+from ..linalg import dot, max_abs
+from ..objective import LinearObjective
+from .line_search import wolfe_search
+
+
+class Attempt(NamedTuple):
+    """A full step, on the device."""
+
+    along: Array  # shape=(size,)
+    point: Any  # a named tuple with theta and gradient
+    numbers: Array  # shape=(4,): those of `FullStep`
+
+
+def attempt_along(xp: Namespace, slope: Array, along: Array, value: Array, point: Any) -> Attempt:
+    """The attempt that led to a point, whose cost is `value`."""
+    gradient = point.gradient
+    numbers = xp.stack([slope, value, gradient @ along, xp.max(xp.abs(gradient))])
+    return Attempt(along, point, numbers)
+
+
+class FullStep(NamedTuple):
+    """The same with its numbers on the host."""
+
+    along: Array
+    point: Any
+    slope: float  # at the start
+    value: float  # cost at the end
+    slope_there: float  # at the end
+    norm: float  # largest absolute entry of the gradient at the end
+
+
+def on_host(objective: LinearObjective, attempt: Attempt) -> FullStep:
+    """The one transfer of an iteration."""
+    numbers = objective.backend.to_numpy(attempt.numbers)
+    return FullStep(attempt.along, attempt.point, *(float(number) for number in numbers))
+
+
+def accepted(
+    objective: LinearObjective,
+    here: Any,
+    value: float,
+    full: FullStep,
+    rounding: float,
+    evaluate_at: Callable[[Array], tuple[float, Any]],
+) -> tuple[Any, float, float] | None:
+    """A point that satisfies the Wolfe conditions, its cost, and its gradient's largest entry.
+
+    Parameters
+    ----------
+    here : named tuple with theta
+    value : float
+        Cost there.
+    full : FullStep
+    rounding : float
+        By how much two evaluations of the same cost may differ.
+    evaluate_at : callable
+        Of theta: its cost and its point, for steps other than 1.
+
+    Returns
+    -------
+    tuple, or None where no step was found
+    """
+    xp = objective.backend.xp
+    if not full.slope < 0.0 or not math.isfinite(full.slope):
+        return None
+
+    def evaluate(step: float) -> tuple[float, float, Any]:
+        if step == 1.0:
+            return full.value, full.slope_there, (full.point, full.value, full.norm)
+        there, point = evaluate_at(here.theta + step * full.along)
+        norm = max_abs(xp, point.gradient)
+        return there, dot(xp, point.gradient, full.along), (point, there, norm)
+
+    search = wolfe_search(evaluate, value, full.slope, 1.0, rounding)
+    return None if search.accepted is None else search.accepted.point
