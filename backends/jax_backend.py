@@ -127,6 +127,11 @@ def at_add(x: Array, index: Any, values: Array) -> Array:
     return x.at[index].add(values)
 
 
+def set_row(x: Array, index: Any, row: Array) -> Array:
+    """x with `row` at `index`; in place where a compiled function was handed the memory of x."""
+    return x.at[index].set(row)
+
+
 def jit(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
     """`jax.jit`; arguments at the positions `donate` are gone after a call."""
     run: Callable[..., Any] = _import_jax().jit(function, donate_argnums=donate)
@@ -170,6 +175,7 @@ def make() -> Backend:
         at_add=at_add,
         compute_dtype=compute_dtype,
         block_bytes=BLOCK_BYTES,
+        set_row=set_row,
         trouble_of=trouble_of,
         kernels=KERNELS,
     )

@@ -40,6 +40,12 @@ def host_trouble(problem: BaseException) -> Trouble | None:
     return "memory" if isinstance(problem, MemoryError) else None
 
 
+def set_row_in_place(x: Array, index: Any, row: Array) -> Array:
+    """Where arrays can be written to, no copy is made."""
+    x[index, ...] = row
+    return x
+
+
 def nothing_kept() -> None:
     """The library keeps no memory for itself."""
 
@@ -80,6 +86,8 @@ class Backend:
         The library's own `cholesky(matrix)`: a function that solves with the factor, and the
         smallest pivot; None where the matrix is not positive definite. None as the field: the
         array namespace does it.
+    set_row : callable
+        `set_row(x, index, row)` is x with `row` at `index`; the memory of x may be used up.
     trouble_of : callable
         What an exception says of the device: "memory" where it has none left, "failed" where it
         does not work any more, None for anything else.
@@ -103,6 +111,7 @@ class Backend:
     compiles: bool = False
     block_bytes: int | None = None
     cholesky: Callable[[Array], tuple[Callable[[Array], Array], float] | None] | None = None
+    set_row: Callable[[Array, Any, Array], Array] = set_row_in_place
     trouble_of: Callable[[BaseException], Trouble | None] = host_trouble
     free_unused: Callable[[], None] = nothing_kept
     kernels: Mapping[str, FusedKernel] = field(default_factory=lambda: MappingProxyType({}))

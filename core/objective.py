@@ -10,7 +10,7 @@ neither copied nor changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -50,8 +50,8 @@ class _Form(NamedTuple):
 
 
 def _run_on_parts(
-    _: Namespace, backend: Backend, function: Callable[..., Any], form: _Form, parts: _Parts,
-    *arrays: Any,
+    _: Namespace, backend: Backend, function: Callable[..., Any], form: _Form,
+    static: tuple[Hashable, ...], parts: _Parts, *arrays: Any,
 ) -> Any:  # fmt: skip
     loss = form.loss
     if parts.loss_parameters:
@@ -61,7 +61,7 @@ def _run_on_parts(
         parts.l2_reg_strength, form.fit_intercept, parts.shift, parts.scale, True,
         weight_sum=parts.weight_sum,
     )  # fmt: skip
-    return function(objective, *arrays)
+    return function(objective, *static, *arrays)
 
 
 @dataclass
@@ -198,17 +198,22 @@ class LinearObjective:
             if not finite:
                 check()
 
+    @property
+    def compiles(self) -> bool:
+        """Whether `compiled` compiles."""
+        return can_compile(self.backend, "loss_gradient", self.X, fused=self.fused)
+
     def compiled(
-        self, function: Callable[..., Any], donate: tuple[int, ...] = ()
+        self, function: Callable[..., Any], *static: Hashable, donate: tuple[int, ...] = ()
     ) -> Callable[..., Any]:
-        """`function(self, *arrays)` as a function of the arrays, compiled where the backend
-        compiles: once for each loss, shape and dtype, not for each objective.
+        """`function(self, *static, *arrays)` as a function of the arrays, compiled where the
+        backend compiles: once for each loss, shape and dtype, not for each objective.
         """
-        if not can_compile(self.backend, "loss_gradient", self.X, fused=self.fused):
-            return partial(function, self)
+        if not self.compiles:
+            return partial(function, self, *static)
         parts, form = self._split()
         run = compiled(
-            self.backend, _run_on_parts, self.backend, function, form,
+            self.backend, _run_on_parts, self.backend, function, form, static,
             donate=tuple(position + 1 for position in donate),
         )  # fmt: skip
         return partial(run, parts)

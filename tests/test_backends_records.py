@@ -67,3 +67,9 @@ as_backend_array(np.zeros(2)); backend_of(np.zeros(2), [1.0]); describe_array(np
 print(sorted({"jax", "torch", "cupy", "numba", "scipy", "sklearn"} & set(sys.modules)))
 """
     assert python_output(code) == "[]"
+
+
+def test_set_row_replaces_one_row(backend: Backend) -> None:
+    x = backend.from_numpy(np.arange(6.0).reshape(3, 2)) + 0.0  # an array of our own
+    result = backend.set_row(x, 1, backend.from_numpy(np.asarray([7.0, 8.0])))
+    np.testing.assert_array_equal(backend.to_numpy(result), [[0.0, 1.0], [7.0, 8.0], [4.0, 5.0]])

@@ -101,8 +101,8 @@ def test_the_memory_of_pairs_is_handed_over(jax_backend: Backend) -> None:
     here = lbfgs.Point(theta, objective.value_gradient(theta)[1])
     memory = lbfgs.empty_memory(jax_backend.xp, theta)
     solver = InverseFactor(jax_backend.from_numpy(np.eye(4)))
-    memory, _ = objective.compiled(lbfgs.attempt, donate=(0,))(memory, here, here, solver)
-    handed_over = memory
-    objective.compiled(lbfgs.attempt, donate=(0,))(memory, here, here, solver)
+    run = objective.compiled(lbfgs.attempt, lbfgs.MEMORY, donate=(0,))
+    handed_over, _ = run(memory, 0, here, here, solver)
+    run(handed_over, 1, here, here, solver)
     assert handed_over.steps.is_deleted()
     assert handed_over.changes.is_deleted()

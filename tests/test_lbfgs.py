@@ -41,8 +41,23 @@ def two_loops(pairs: list[Any], gradient: np.ndarray, initial: np.ndarray) -> np
     return -r
 
 
+def attempts(
+    objective: LinearObjective, points: list[lbfgs.Point], solver: Any, all_slots: bool
+) -> lbfgs.Attempt:
+    """The attempt from the last point, once the steps between all of them are remembered."""
+    memory = lbfgs.empty_memory(objective.backend.xp, points[0].theta)
+    for k, (before, here) in enumerate(pairwise([points[0], *points])):
+        slot = max(0, k - 1) % lbfgs.MEMORY
+        n_slots = lbfgs.MEMORY if all_slots else min(max(1, k), lbfgs.MEMORY)
+        memory, trial = lbfgs.attempt(objective, n_slots, memory, slot, before, here, solver)
+    return trial
+
+
+@pytest.mark.parametrize("all_slots", [False, True])
 @pytest.mark.parametrize("n_steps", [0, 1, 3, lbfgs.MEMORY, lbfgs.MEMORY + 4])
-def test_directions_are_those_of_the_two_loops(backend: Backend, n_steps: int) -> None:
+def test_directions_are_those_of_the_two_loops(
+    backend: Backend, n_steps: int, all_slots: bool
+) -> None:
     rng = np.random.default_rng(n_steps)
     objective, hessian = quadratic(backend)
     # Small, so that the scale of a pair stays within its bounds.
@@ -51,10 +66,7 @@ def test_directions_are_those_of_the_two_loops(backend: Backend, n_steps: int) -
     thetas = [rng.normal(size=SIZE) for _ in range(n_steps + 1)]
     moved = [backend.from_numpy(theta) for theta in thetas]
     points = [lbfgs.Point(theta, objective.value_gradient(theta)[1]) for theta in moved]
-    memory = lbfgs.empty_memory(backend.xp, points[0].theta)
-    memory, trial = lbfgs.attempt(objective, memory, points[0], points[0], solver)
-    for before, here in pairwise(points):
-        memory, trial = lbfgs.attempt(objective, memory, before, here, solver)
+    trial = attempts(objective, points, solver, all_slots)
     steps = np.diff(thetas, axis=0)[-lbfgs.MEMORY :]
     pairs = [(step, hessian @ step) for step in steps]
     gradient = backend.to_numpy(points[-1].gradient)
@@ -80,8 +92,8 @@ def test_a_pair_without_positive_curvature_is_forgotten(backend: Backend) -> Non
     # The gradient changes against the step: no convex cost does that, but rounding may.
     bad = point(end, gradients[1]), point(end + 1.0, gradients[1] - 1.0)
     memory = lbfgs.empty_memory(backend.xp, good[0].theta)
-    memory, _ = lbfgs.attempt(objective, memory, *good, solver)
-    _, trial = lbfgs.attempt(objective, memory, *bad, solver)
+    memory, _ = lbfgs.attempt(objective, 1, memory, 0, *good, solver)
+    _, trial = lbfgs.attempt(objective, 2, memory, 1, *bad, solver)
     pairs = [(end - start, gradients[1] - gradients[0])]
     expected = two_loops(pairs, gradients[1] - 1.0, np.eye(SIZE))
     np.testing.assert_allclose(backend.to_numpy(trial.along), expected, rtol=1e-8)

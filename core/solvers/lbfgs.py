@@ -13,11 +13,11 @@ nothing has to be known on the host before the step is tried.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from array_api_compat import device
 
-from ...backends import Array, Namespace
+from ...backends import Array, Backend, Namespace
 from ..linalg import Solver
 from ..objective import LinearObjective
 from .full_step import Attempt, attempt_along
@@ -29,11 +29,12 @@ MAX_SCALE = 100.0
 
 
 class Memory(NamedTuple):
-    """The pairs, newest last; rows of zeros, and a diagonal of ones, where there are none yet."""
+    """The pairs, each in a slot of its own; rows of zeros, and a diagonal of ones, where there are
+    none yet."""
 
     steps: Array  # shape=(MEMORY, size): theta_new - theta_old
     changes: Array  # shape=(MEMORY, size): gradient_new - gradient_old
-    products: Array  # shape=(MEMORY, MEMORY): the upper triangle of steps @ changes.T
+    products: Array  # shape=(MEMORY, MEMORY): changes @ steps.T
     scale: Array  # shape=(): s @ y / (y @ initial inverse Hessian @ y) of the newest
 
 
@@ -55,7 +56,13 @@ def empty_memory(xp: Namespace, theta: Array) -> Memory:
 
 
 def attempt(
-    objective: LinearObjective, memory: Memory, before: Point, here: Point, apply_initial: Solver
+    objective: LinearObjective,
+    n_slots: int,
+    memory: Memory,
+    slot: Any,
+    before: Point,
+    here: Point,
+    apply_initial: Solver,
 ) -> tuple[Memory, Attempt]:
     """Remember the step that led here, and try the next one in full.
 
@@ -65,28 +72,42 @@ def attempt(
     Parameters
     ----------
     objective : LinearObjective
+    n_slots : int
+        How many slots are in use, this one included. More would do, and take longer.
     memory : Memory
+        Used up.
+    slot : int
+        Where to remember; the slot after it (around the end) holds the oldest pair.
     before, here : Point
         Where they are the same there is nothing to remember.
     apply_initial : callable
         The estimate of the inverse Hessian.
     """
     xp = objective.backend.xp
-    memory = _remember(xp, memory, before, here, apply_initial)
-    along = direction(xp, memory, here.gradient, apply_initial)
+    memory = _remember(objective.backend, n_slots, memory, slot, before, here, apply_initial)
+    along = _direction(xp, n_slots, memory, slot, here.gradient, apply_initial)
     theta = here.theta + along
     value, gradient = objective.cost_gradient(theta)
     slope = here.gradient @ along
     return memory, attempt_along(xp, slope, along, value, Point(theta, gradient))
 
 
-def direction(xp: Namespace, memory: Memory, gradient: Array, apply_initial: Solver) -> Array:
+def _direction(
+    xp: Namespace, n_slots: int, memory: Memory, slot: Any, gradient: Array, apply_initial: Solver
+) -> Array:
     """Minus the inverse-Hessian estimate times the gradient."""
-    alpha = _solve(xp, memory.products, memory.steps @ gradient)
+    steps, changes = memory.steps[:n_slots, :], memory.changes[:n_slots, :]
+    # From the oldest to the newest, and back to slots.
+    slots = xp.arange(n_slots, device=device(gradient))
+    by_age, by_slot = (slots + (slot + 1)) % n_slots, (slots - (slot + 1)) % n_slots
+    products = xp.take(xp.take(memory.products[:n_slots, :n_slots], by_age, axis=0), by_age, axis=1)
+    # Below the diagonal stand products with pairs that are forgotten.
+    triangle = xp.triu(products.T)
+    alpha = _solve(xp, triangle, xp.take(steps @ gradient, by_age))
     # The usual scaling (Nocedal and Wright, 7.20), with the estimate in place of the identity.
-    r = memory.scale * apply_initial(gradient - alpha @ memory.changes)
-    inner = xp.linalg.diagonal(memory.products) * alpha - memory.changes @ r
-    return -(r + _solve(xp, memory.products.T, inner) @ memory.steps)
+    r = memory.scale * apply_initial(gradient - xp.take(alpha, by_slot) @ changes)
+    inner = xp.linalg.diagonal(triangle) * alpha - xp.take(changes @ r, by_age)
+    return -(r + xp.take(_solve(xp, triangle.T, inner), by_slot) @ steps)
 
 
 def _solve(xp: Namespace, matrix: Array, r: Array) -> Array:
@@ -95,9 +116,16 @@ def _solve(xp: Namespace, matrix: Array, r: Array) -> Array:
 
 
 def _remember(
-    xp: Namespace, memory: Memory, before: Point, here: Point, apply_initial: Solver
+    backend: Backend,
+    n_slots: int,
+    memory: Memory,
+    slot: Any,
+    before: Point,
+    here: Point,
+    apply_initial: Solver,
 ) -> Memory:
     """A pair without positive curvature is replaced by one that does nothing."""
+    xp, set_row = backend.xp, backend.set_row
     step, change = here.theta - before.theta, here.gradient - before.gradient
     curvature = step @ change
     keep = curvature > 0.0
@@ -105,10 +133,12 @@ def _remember(
     ratio = curvature / xp.where(estimated > 0.0, estimated, 1.0)
     bounded = xp.clip(xp.where(estimated > 0.0, ratio, 1.0), 1.0 / MAX_SCALE, MAX_SCALE)
     step, change = xp.where(keep, step, 0.0), xp.where(keep, change, 0.0)
-    steps = xp.concat([memory.steps[1:, :], step[None, :]], axis=0)
-    changes = xp.concat([memory.changes[1:, :], change[None, :]], axis=0)
-    # Below the diagonal nothing is ever read.
-    column = xp.concat([steps[:-1, :] @ change, xp.reshape(xp.where(keep, curvature, 1.0), (1,))])
-    rows = xp.concat([memory.products[1:, 1:], xp.zeros_like(memory.products[:1, 1:])], axis=0)
-    products = xp.concat([rows, column[:, None]], axis=1)
+    steps = set_row(memory.steps, slot, step)
+    changes = set_row(memory.changes, slot, change)
+    row = steps[:n_slots, :] @ change
+    own = xp.arange(n_slots, device=device(step)) == slot
+    row = xp.where(own, xp.where(keep, curvature, 1.0), row)
+    if n_slots < MEMORY:
+        row = xp.concat([row, xp.zeros((MEMORY - n_slots,), dtype=row.dtype, device=device(step))])
+    products = set_row(memory.products, slot, row)
     return Memory(steps, changes, products, xp.where(keep, bounded, memory.scale))

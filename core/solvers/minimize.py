@@ -79,7 +79,7 @@ def minimize_lbfgs(
         return history.result(here.theta, reason, "lbfgs", objective.n_passes, tol)
 
     value, here = evaluate_at(theta)
-    before, memory = here, compiled(objective.backend, lbfgs.empty_memory)(theta)
+    before, pairs = here, _Pairs(objective, theta)
     stop = history.add(value, max_abs(xp, here.gradient), objective.n_passes)
     sampled = SampledHessian(objective, RowSampler(objective, seed))
     apply_initial = sampled.inverse_at(theta)
@@ -92,15 +92,15 @@ def minimize_lbfgs(
             return done(OUT_OF_ITERATIONS)
         if iteration in REFRESH_AFTER:
             apply_initial = sampled.inverse_at(here.theta)
-        memory, trial = _attempt(objective, memory, before, here, apply_initial)
+        trial = pairs.attempt(before, here, apply_initial)
         rounding = _rounding(objective, value, here.theta)
         if _no_gain(rounding, trial.slope):
             return done(AT_PRECISION)
         found = accepted(objective, here, value, trial, rounding, evaluate_at)
         if found is None and iteration > 0:
             # The pairs may be spoilt by rounding: once more from the sampled Hessian alone.
-            memory = compiled(objective.backend, lbfgs.empty_memory)(theta)
-            memory, trial = _attempt(objective, memory, here, here, apply_initial)
+            pairs = _Pairs(objective, theta)
+            trial = pairs.attempt(here, here, apply_initial)
             found = accepted(objective, here, value, trial, rounding, evaluate_at)
         if found is None:
             # What a Newton step would gain, against what a cost can resolve.
@@ -111,17 +111,27 @@ def minimize_lbfgs(
     raise AssertionError("unreachable")  # noqa: EM101
 
 
-def _attempt(
-    objective: LinearObjective,
-    memory: lbfgs.Memory,
-    before: lbfgs.Point,
-    here: lbfgs.Point,
-    apply_initial: Solver,
-) -> tuple[lbfgs.Memory, FullStep]:
-    objective.rows_read += objective.n_samples
-    run = objective.compiled(lbfgs.attempt, donate=(0,))
-    memory, attempt = run(memory, before, here, apply_initial)
-    return memory, on_host(objective, attempt)
+class _Pairs:
+    """The memory of L-BFGS, and which slots of it are in use."""
+
+    def __init__(self, objective: LinearObjective, theta: Array) -> None:
+        self.objective = objective
+        self.memory = compiled(objective.backend, lbfgs.empty_memory)(theta)
+        self.n_pairs = 0
+
+    def attempt(self, before: lbfgs.Point, here: lbfgs.Point, apply_initial: Solver) -> FullStep:
+        """Remember the step from `before` to `here`, and try the next one in full."""
+        objective = self.objective
+        slot = self.n_pairs % lbfgs.MEMORY
+        n_slots = min(self.n_pairs + 1, lbfgs.MEMORY)
+        if objective.compiles:
+            n_slots = lbfgs.MEMORY  # or each iteration would be a program of its own
+        if before is not here:
+            self.n_pairs += 1  # where there is nothing to remember the slot is used again
+        objective.rows_read += objective.n_samples
+        run = objective.compiled(lbfgs.attempt, n_slots, donate=(0,))
+        self.memory, attempt = run(self.memory, slot, before, here, apply_initial)
+        return on_host(objective, attempt)
 
 
 def minimize_newton(
