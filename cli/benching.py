@@ -181,16 +181,23 @@ def run_bench(options: BenchOptions) -> None:
             "cases": _all_whats(), "records": _in_order(everything),
         }  # fmt: skip
         written = write(results, options.out) if measured else []
+    if not measured:
+        why = sorted({record["refused"] for record in records})
+        message = f"nothing could be measured, and nothing was written: {'; '.join(why)}"
+        raise ValueError(message)
     if not options.quiet:
         _tell(records, written)
-    if {"numpy", "numba"} <= libraries and not options.cases:
+    # A run that leaves cases out, or is short, says too little of the machine to steer `auto`.
+    everything_asked = not options.cases and not options.sizes and options.budget >= LONG
+    if {"numpy", "numba"} <= libraries and everything_asked:
         _keep_crossover(options.quiet)
 
 
 def _tell(records: list[dict[str, Any]], written: list[Path]) -> None:
     from ..bench.ladder.measure import NO_TIME
 
-    stdout().print(_shown(records, "The largest size of each case", last=None))
+    known = [record for record in records if record.get("refused") != NO_TIME]
+    stdout().print(_shown(known, "The largest size of each case", last=None))
     skipped = sum(1 for record in records if record.get("refused") == NO_TIME)
     if skipped:
         stdout().print(f"{skipped} size(s) were left out: raise --budget to measure them")
@@ -247,7 +254,9 @@ def _shown(records: list[dict[str, Any]], title: str, last: int | None = 18) -> 
 
     table = RichTable(title=title, box=None, pad_edge=False, title_justify="left")
     for heading in ("case", "n", "rung", "median", "reference / this"):
-        table.add_column(heading, justify="left" if heading in ("case", "rung") else "right")
+        left = heading in ("case", "rung")
+        # Names of cases differ at their ends: they are folded, not cut.
+        table.add_column(heading, justify="left" if left else "right", overflow="fold")
     chosen = records[-last:] if last is not None else _largest(records)
     for record in chosen:
         told = record.get("refused") or seconds_text(record["median_s"])

@@ -48,8 +48,9 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn what a user can mend into one paragraph and exit code 1.
+def plain_errors(interrupted: str = "interrupted; nothing was written") -> Iterator[None]:
+    """Turn what a user can mend into one paragraph and exit code 1; `interrupted` is what to say
+    after Ctrl-C.
 
     Anything else is a fault of ours and keeps its traceback, as does everything when the
     environment variable ``XPFIT_TRACEBACK`` is set.
@@ -57,7 +58,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        fail("interrupted; nothing was written", EXIT_INTERRUPTED)
+        fail(interrupted, EXIT_INTERRUPTED)
     except (ValueError, ImportError, OSError, MemoryError) as error:
         if os.environ.get("XPFIT_TRACEBACK"):
             raise

@@ -192,7 +192,7 @@ def bench(
     options = BenchOptions(
         _listed(backends), _listed(cases), as_sizes(_listed(sizes)), budget, out, overwrite, quiet
     )
-    with plain_errors():
+    with plain_errors(f"interrupted; what was measured before that is in {out}"):
         run_bench(options)
 
 

@@ -121,7 +121,7 @@ def _check_whole(y: np.ndarray[Any, Any], who: str) -> np.ndarray[Any, Any]:
     total = float(np.sum(y, dtype=np.float64))
     if not np.isfinite(total):
         problem = "NaN" if np.isnan(y).any() else "infinity"
-        message = f"{who}: Input y contains {problem}. Remove the rows that have no label."
+        message = f"{who}: Input y contains {problem}. Remove these rows, or give them a label."
         raise ValueError(message)
     fractional = y != np.rint(y)
     if fractional.any():
