@@ -77,7 +77,8 @@ def filled(xp: Namespace, found: Array | float, like: Array) -> Array:
     >>> filled(np, 1.0, np.zeros(3)).tolist()
     [1.0, 1.0, 1.0]
     """
-    return xp.full_like(like, found) if isinstance(found, int | float) else found
+    # A parameter of the loss is a number too, though a compiled function sees it as an array.
+    return found if getattr(found, "ndim", 0) else xp.full_like(like, found)
 
 
 def describe_array(array: Any) -> str:

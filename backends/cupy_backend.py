@@ -19,6 +19,14 @@ from .record import Array, Backend, Trouble
 # that a converted copy of X takes.
 BLOCK_BYTES = 1 << 28
 
+# How CUDA and its libraries say that memory is short, and that a device works no more.
+NO_MEMORY = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "ALLOC_FAILED")
+LOST = (
+    "ECC", "IllegalAddress", "ILLEGAL_ADDRESS", "LaunchFailure", "LAUNCH_FAILED",
+    "DevicesUnavailable", "DEVICE_UNAVAILABLE", "HardwareStackError", "HARDWARE_STACK_ERROR",
+    "cudaErrorUnknown",
+)  # fmt: skip
+
 REMEDY_INSTALL = (
     "Install it with: pip install 'xpfit[cupy-cuda12]' (CUDA 12) or "
     "pip install 'xpfit[cupy-cuda13]' (CUDA 13)."
@@ -94,10 +102,11 @@ def identity(function: Any, donate: tuple[int, ...] = ()) -> Any:
 
 def trouble_of(problem: BaseException) -> Trouble | None:
     """What an exception of CuPy says of the device, told by its name."""
-    names = {kind.__name__ for kind in type(problem).__mro__}
-    if "OutOfMemoryError" in names or "cudaErrorMemoryAllocation" in str(problem):
+    names, text = {kind.__name__ for kind in type(problem).__mro__}, str(problem)
+    if "OutOfMemoryError" in names or any(said in text for said in NO_MEMORY):
         return "memory"
-    return "failed" if names & {"CUDARuntimeError", "CUDADriverError"} else None
+    of_cuda = names & {"CUDARuntimeError", "CUDADriverError"}
+    return "failed" if of_cuda and any(said in text for said in LOST) else None
 
 
 def free_unused() -> None:

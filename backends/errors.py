@@ -106,8 +106,8 @@ def out_of_memory(what: str, device: str, cause: BaseException) -> DeviceMemoryE
     """The error for work that does not fit into a device beside what is there already."""
     return DeviceMemoryError(
         f"{what} ran out of memory on device {device} ({_first_line(cause)}). Free arrays there, "
-        "give X in a shorter dtype (float16, uint8: it is read as it is stored), or fit on "
-        "fewer rows or on the host."
+        "give X in a shorter dtype (float16, uint8: it is read as it is stored), or use fewer rows "
+        "at a time; solver='lbfgs' needs no matrix of all columns by all columns."
     )
 
 

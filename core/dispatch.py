@@ -22,7 +22,7 @@ from ..backends import (
 SMALLEST_BLOCK = 1 << 16
 LARGEST_BLOCK = 1 << 30
 # What fitted last, of backends that ran out of memory.
-_FITTING: dict[Backend, int] = {}
+_FITTING: dict[Backend, int | None] = {}
 
 
 def run_kernel(
@@ -53,7 +53,7 @@ def run_kernel(
 def in_blocks_that_fit(backend: Backend, generic: Callable[..., Any], *arguments: Any) -> Any:
     """Run a generic kernel; where memory does not suffice, in blocks of half the size, and again.
 
-    What did not fit once is not tried again in this process.
+    What fitted is where the next pass starts, in this process.
     """
     block_bytes = _FITTING.get(backend, backend.block_bytes)
     while True:
@@ -61,15 +61,19 @@ def in_blocks_that_fit(backend: Backend, generic: Callable[..., Any], *arguments
         if block_bytes != backend.block_bytes:
             in_blocks = replace(backend, block_bytes=block_bytes)
         try:
-            return generic(*arguments, backend=in_blocks)
+            result = generic(*arguments, backend=in_blocks)
         except Exception as problem:
             exhausted = backend.trouble_of(problem) == "memory"
             if not exhausted or (block_bytes or LARGEST_BLOCK) <= SMALLEST_BLOCK:
                 raise
+        else:
+            # Not before it fitted: what fits in no block says nothing about the next pass.
+            if in_blocks is not backend:
+                _FITTING[backend] = in_blocks.block_bytes
+            return result
         # Outside of the except clause: its exception keeps the arrays of the failed try alive.
         backend.free_unused()
         block_bytes = (block_bytes or LARGEST_BLOCK) // 2
-        _FITTING[backend] = block_bytes
 
 
 @contextmanager

@@ -93,6 +93,11 @@ def test_what_does_not_fit_at_all_says_so() -> None:
     assert "cannot allocate" in text
     assert "shorter dtype" in text
     assert device.tried < 20  # it ends
+    # What fits in no block does not make the blocks of later passes small.
+    tried, device.capacity, device.freed = device.tried, 1 << 30, 0
+    fit(device.backend, X, y)
+    assert device.freed == 0
+    assert device.tried - tried < 200
 
 
 def test_a_device_that_fails_is_named() -> None:
@@ -128,6 +133,14 @@ class CUDARuntimeError(RuntimeError):
     """Named as CuPy's."""
 
 
+class CUDADriverError(RuntimeError):
+    """Named as CuPy's."""
+
+
+class CUBLASError(RuntimeError):
+    """Named as CuPy's."""
+
+
 class XlaRuntimeError(RuntimeError):
     """Named as JAX's."""
 
@@ -137,6 +150,9 @@ class XlaRuntimeError(RuntimeError):
     [
         (cupy_backend.trouble_of, OutOfMemoryError("Out of memory allocating 8 bytes"), "memory"),
         (cupy_backend.trouble_of, CUDARuntimeError("cudaErrorMemoryAllocation: no"), "memory"),
+        (cupy_backend.trouble_of, CUDADriverError("CUDA_ERROR_OUT_OF_MEMORY: no"), "memory"),
+        (cupy_backend.trouble_of, CUBLASError("CUBLAS_STATUS_ALLOC_FAILED"), "memory"),
+        (cupy_backend.trouble_of, CUDARuntimeError("cudaErrorInvalidValue: no"), None),
         (cupy_backend.trouble_of, CUDARuntimeError("cudaErrorECCUncorrectable: no"), "failed"),
         (cupy_backend.trouble_of, ValueError("shapes"), None),
         (jax_backend.trouble_of, XlaRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "memory"),

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xpfit.backends import Backend
+from xpfit.core.fit import fit_linear_model
 from xpfit.core.losses import PointwiseLoss
 from xpfit.estimators import GeneralizedLinearRegressor
 
@@ -51,3 +53,26 @@ def test_a_loss_that_is_not_finite_is_named(backend: str) -> None:
         pytest.raises(ValueError, match=r"the gradient of loss 'own' in Gen.* is NaN or infinite"),
     ):
         model.fit(X, COUNTS + 1)
+
+
+def half_squares(xp: Any, y: Any, raw_prediction: Any, stiffness: Any) -> Any:
+    return 0.5 * stiffness * (raw_prediction - y) ** 2
+
+
+def slopes(xp: Any, y: Any, raw_prediction: Any, stiffness: Any) -> Any:
+    return stiffness * (raw_prediction - y)
+
+
+def stiffness_itself(xp: Any, y: Any, raw_prediction: Any, stiffness: Any) -> Any:
+    return stiffness
+
+
+def test_a_formula_may_return_a_parameter(backend: Backend) -> None:
+    loss = PointwiseLoss("stiff", half_squares, slopes, stiffness_itself, parameters=(2.0,))
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50, 2))
+    y = X @ np.asarray([1.0, -2.0]) + 3.0
+    fit = fit_linear_model(
+        backend.from_numpy(X), backend.from_numpy(y), loss=loss, backend=backend, tol=1e-9
+    )
+    np.testing.assert_allclose(fit.W[:, 0], [1.0, -2.0], rtol=1e-7)

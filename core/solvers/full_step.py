@@ -2,7 +2,8 @@
 
 Both solvers try the step 1 first, and nearly always take it. So direction and evaluation are one
 function of arrays, which a backend may compile into one program, and a solver needs to know four
-numbers of it. Only where they do not satisfy the Wolfe conditions are other steps evaluated.
+numbers of it. Only where they do not satisfy the Wolfe conditions are other steps evaluated. The
+price is a pass for nothing where the direction turns out to be of no use.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class FullStep(NamedTuple):
 
 
 def on_host(objective: LinearObjective, attempt: Attempt) -> FullStep:
-    """The one transfer of an iteration."""
+    """The one transfer that every iteration makes."""
     numbers = objective.backend.to_numpy(attempt.numbers)
     return FullStep(attempt.along, attempt.point, *(float(number) for number in numbers))
 

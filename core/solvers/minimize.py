@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ...backends import Array
@@ -14,7 +15,7 @@ from ..row_sample import RowSampler
 from . import lbfgs, newton
 from .full_step import FullStep, accepted, on_host
 from .line_search import ROUNDING, cost_rounding
-from .preconditioner import SampledHessian, hessian_solver
+from .preconditioner import GroupedClasses, SampledHessian, hessian_solver
 from .result import (
     AT_PRECISION,
     CONVERGED,
@@ -130,6 +131,9 @@ class _Pairs:
             self.n_pairs += 1  # where there is nothing to remember the slot is used again
         objective.rows_read += objective.n_samples
         run = objective.compiled(lbfgs.attempt, n_slots, donate=(0,))
+        if isinstance(apply_initial, GroupedClasses):
+            # How classes group depends on the data, and so would the program.
+            run = partial(lbfgs.attempt, objective, n_slots)
         self.memory, attempt = run(self.memory, slot, before, here, apply_initial)
         return on_host(objective, attempt)
 
