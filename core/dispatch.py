@@ -50,6 +50,11 @@ def run_kernel(
     return in_blocks_that_fit(backend, generic, *arguments)
 
 
+def has_kernel(backend: Backend, name: str, fused: bool | None = None) -> bool:
+    """Whether the backend has a fused kernel of this name, and may use it."""
+    return name in backend.kernels and fused_enabled(fused)
+
+
 def in_blocks_that_fit(backend: Backend, generic: Callable[..., Any], *arguments: Any) -> Any:
     """Run a generic kernel; where memory does not suffice, in blocks of half the size, and again.
 

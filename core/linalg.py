@@ -46,6 +46,16 @@ class InverseFactor(NamedTuple):
         return self.inverse.T @ (self.inverse @ r)
 
 
+class Dense(NamedTuple):
+    """The inverse itself: one product, which a fused kernel of a device can do."""
+
+    dense: Array
+
+    def __call__(self, r: Array) -> Array:
+        """The solution."""
+        return self.dense @ r
+
+
 class Rescaled(NamedTuple):
     """scale * solve(scale * r)."""
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from array_api_compat import device
 
 from ...backends import Array, Backend, Namespace
+from ..dispatch import run_kernel
 from ..linalg import Solver
 from ..objective import LinearObjective
 from .full_step import Attempt, attempt_along
@@ -83,13 +84,52 @@ def attempt(
     apply_initial : callable
         The estimate of the inverse Hessian.
     """
-    xp = objective.backend.xp
-    memory = _remember(objective.backend, n_slots, memory, slot, before, here, apply_initial)
-    along = _direction(xp, n_slots, memory, slot, here.gradient, apply_initial)
-    theta = here.theta + along
+    memory, along, theta = update(
+        n_slots, memory, slot, before, here, apply_initial,
+        backend=objective.backend, fused=objective.fused,
+    )  # fmt: skip
     value, gradient = objective.cost_gradient(theta)
     slope = here.gradient @ along
-    return memory, attempt_along(xp, slope, along, value, Point(theta, gradient))
+    there = Point(theta, gradient)
+    return memory, attempt_along(objective.backend.xp, slope, along, value, there)
+
+
+def update(
+    n_slots: int,
+    memory: Memory,
+    slot: Any,
+    before: Point,
+    here: Point,
+    apply_initial: Solver,
+    *,
+    backend: Backend,
+    fused: bool | None = None,
+) -> tuple[Memory, Array, Array]:
+    """All of an iteration but the pass: the memory, the direction, and theta after the full step.
+
+    Takes what `attempt` takes.
+    """
+    kept, along, theta = run_kernel(
+        backend, "lbfgs_update", generic_update,
+        n_slots, memory, slot, before, here, apply_initial, fused=fused,
+    )  # fmt: skip
+    return Memory(*kept), along, theta
+
+
+def generic_update(
+    n_slots: int,
+    memory: Memory,
+    slot: Any,
+    before: Point,
+    here: Point,
+    apply_initial: Solver,
+    *,
+    backend: Backend,
+) -> tuple[Memory, Array, Array]:
+    """As `update`, on any namespace."""
+    memory = _remember(backend, n_slots, memory, slot, before, here, apply_initial)
+    along = _direction(backend.xp, n_slots, memory, slot, here.gradient, apply_initial)
+    return memory, along, here.theta + along
 
 
 def _direction(
