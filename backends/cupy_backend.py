@@ -7,6 +7,7 @@ in `cupy_kernels/`.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
@@ -114,6 +115,12 @@ def free_unused() -> None:
     _import_cupy().get_default_memory_pool().free_all_blocks()
 
 
+def on_device_of(array: Array) -> AbstractContextManager[Any]:
+    """A context in which the device of the array is the current one."""
+    context: AbstractContextManager[Any] = array.device
+    return context
+
+
 def make() -> Backend:
     """The record of this backend, for the current CUDA device.
 
@@ -140,5 +147,6 @@ def make() -> Backend:
         block_bytes=BLOCK_BYTES,
         trouble_of=trouble_of,
         free_unused=free_unused,
+        on_device_of=on_device_of,
         kernels=KERNELS,
     )

@@ -8,6 +8,7 @@ this module does not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,20 @@ def trouble_of(problem: BaseException) -> Trouble | None:
     return "failed" if text.startswith(lost) else None
 
 
+def on_device_of(array: Array) -> AbstractContextManager[Any]:
+    """A context whose default device is that of the array, where it is on one that is not default.
+
+    Rows spread over several devices are left to JAX.
+    """
+    jax, devices = _import_jax(), array.devices()
+    default = jax.config.jax_default_device or jax.devices()[0]
+    if len(devices) != 1 or devices == {default}:
+        # Each default device is another program to compile, and so is none.
+        return nullcontext()
+    context: AbstractContextManager[Any] = jax.default_device(next(iter(devices)))
+    return context
+
+
 def make() -> Backend:
     """The record of this backend.
 
@@ -177,5 +192,6 @@ def make() -> Backend:
         block_bytes=BLOCK_BYTES,
         set_row=set_row,
         trouble_of=trouble_of,
+        on_device_of=on_device_of,
         kernels=KERNELS,
     )

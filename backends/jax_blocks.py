@@ -25,18 +25,6 @@ matmul = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 Part = Callable[..., Any]
 
 
-def _platform(array: Array) -> str:
-    if isinstance(array, jax.core.Tracer):
-        return jax.default_backend()
-    return str(next(iter(array.devices())).platform)
-
-
-def block_rows(X: Array, W: Array) -> int:
-    block_bytes = CPU_BLOCK_BYTES if _platform(X) == "cpu" else DEVICE_BLOCK_BYTES
-    row_bytes = int(X.shape[1]) * int(W.dtype.itemsize)
-    return max(SMALLEST_BLOCK, block_bytes // max(1, row_bytes))
-
-
 def times(X: Array, W: Array) -> Array:
     """X @ W."""
     if W.shape[1] == 1:
@@ -51,13 +39,43 @@ def transposed_times(X: Array, g: Array) -> Array:
     return matmul(X.T, g)
 
 
-def sum_over_blocks(part: Part, rows: int, *arrays: Array | None) -> Any:
+def _rows(block_bytes: int, n_features: int, dtype: Any) -> int:
+    row_bytes = n_features * int(jnp.dtype(dtype).itemsize)
+    return max(SMALLEST_BLOCK, block_bytes // max(1, row_bytes))
+
+
+def over_blocks(run: Callable[..., Any], dtype: Any, X: Array, *others: Array | None) -> Any:
+    """`run(rows, X, *others)` with the number of rows whose copy in `dtype` makes a good block.
+
+    The platform is known when a program is compiled for it, not yet when it is traced.
+    """
+    on_cpu, elsewhere = (
+        _rows(n_bytes, X.shape[1], dtype) for n_bytes in (CPU_BLOCK_BYTES, DEVICE_BLOCK_BYTES)
+    )
+    if X.shape[0] <= on_cpu:
+        return run(on_cpu, X, *others)
+    return lax.platform_dependent(
+        X, *others, cpu=partial(run, on_cpu), default=partial(run, elsewhere)
+    )
+
+
+def sum_over_blocks(part: Part, dtype: Any, *arrays: Array | None) -> Any:
     """The sum of `part(*block)` over blocks of rows; None among the arrays stays None.
 
-    The last, shorter block has a static size of its own: no row is padded or masked.
+    Parameters
+    ----------
+    part : callable
+    dtype
+        Of the copy that a part makes of its rows.
+    *arrays
+        X, and what else has a row for each of its rows.
     """
-    present = [array for array in arrays if array is not None]
-    n_samples = present[0].shape[0]
+    return over_blocks(partial(_sum, part), dtype, *arrays)
+
+
+def _sum(part: Part, rows: int, X: Array, *others: Array | None) -> Any:
+    # The last, shorter block has a static size of its own: no row is padded or masked.
+    arrays, n_samples = (X, *others), X.shape[0]
     whole = n_samples // rows
 
     def block(start: Any, size: int) -> Any:
@@ -69,7 +87,7 @@ def sum_over_blocks(part: Part, rows: int, *arrays: Array | None) -> Any:
         )
 
     if whole == 0:
-        return block(0, n_samples)
+        return part(*arrays)
     total = block(0, rows)
     if whole > 1:
         total = lax.fori_loop(

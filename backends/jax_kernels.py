@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .arrays import filled
-from .jax_blocks import block_rows, matmul, sum_over_blocks, times, transposed_times, weighted
+from .jax_blocks import matmul, over_blocks, sum_over_blocks, times, transposed_times, weighted
 from .record import Array, FusedKernel
 
 
@@ -44,10 +44,10 @@ def _loss_and_gradient(
     return jnp.sum(value).astype(dtype), _column(gradient).astype(dtype)
 
 
-@partial(jax.jit, static_argnames=("loss", "rows", "captured"))
+@partial(jax.jit, static_argnames=("loss", "captured"))
 def _loss_gradient(
     X: Array, y: Array, sample_weight: Array | None, W: Array, b: Array, parameters: Any,
-    *, loss: Any, rows: int, captured: tuple[float, ...],
+    *, loss: Any, captured: tuple[float, ...],
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     def part(X: Array, y: Array, weight: Array | None) -> Any:
         X = X.astype(W.dtype)
@@ -55,14 +55,14 @@ def _loss_gradient(
         value, gradient = _loss_and_gradient(loss, parameters, y, weight, raw, W.dtype)
         return value, transposed_times(X, gradient), jnp.sum(gradient, axis=0)
 
-    sums: tuple[Array, Array, Array] = sum_over_blocks(part, rows, X, y, sample_weight)
+    sums: tuple[Array, Array, Array] = sum_over_blocks(part, W.dtype, X, y, sample_weight)
     return sums
 
 
-@partial(jax.jit, static_argnames=("loss", "rows", "captured"))
+@partial(jax.jit, static_argnames=("loss", "captured"))
 def _curvature_product(
     X: Array, y: Array, sample_weight: Array | None, W: Array, b: Array, parameters: Any,
-    direction_W: Array, direction_b: Array, *, loss: Any, rows: int,
+    direction_W: Array, direction_b: Array, *, loss: Any,
     captured: tuple[float, ...],
 ) -> tuple[Array, Array]:  # fmt: skip
     def part(X: Array, y: Array, weight: Array | None) -> Any:
@@ -77,14 +77,14 @@ def _curvature_product(
         bent = weighted(bent, weight).astype(W.dtype)
         return transposed_times(X, bent), jnp.sum(bent, axis=0)
 
-    products: tuple[Array, Array] = sum_over_blocks(part, rows, X, y, sample_weight)
+    products: tuple[Array, Array] = sum_over_blocks(part, W.dtype, X, y, sample_weight)
     return products
 
 
-@partial(jax.jit, static_argnames=("loss", "rows", "captured"))
+@partial(jax.jit, static_argnames=("loss", "captured"))
 def _weighted_gram(
     X: Array, y: Array, sample_weight: Array | None, W: Array, b: Array, parameters: Any,
-    *, loss: Any, rows: int, captured: tuple[float, ...],
+    *, loss: Any, captured: tuple[float, ...],
 ) -> tuple[tuple[Array, Array, Array], Array]:  # fmt: skip
     def part(X: Array, y: Array, weight: Array | None) -> Any:
         X = X.astype(W.dtype)
@@ -103,7 +103,7 @@ def _weighted_gram(
         return sums, jnp.block([[inner, edge], [edge.T, corner]])
 
     result: tuple[tuple[Array, Array, Array], Array] = sum_over_blocks(
-        part, rows, X, y, sample_weight
+        part, W.dtype, X, y, sample_weight
     )
     return result
 
@@ -126,22 +126,32 @@ def _multinomial_gram(X: Array, proba: Array, weight: Array | None) -> Array:
     return spread.reshape(size, size) - matmul(products.T, products)
 
 
-@partial(jax.jit, static_argnames=("rows",))
-def _predict_raw(X: Array, W: Array, b: Array, *, rows: int) -> Array:
+@jax.jit
+def predict_raw(X: Array, W: Array, b: Array) -> Array:
+    """X @ W + b, shape (n_samples, n_outputs), in the dtype of W."""
+
     def part(X: Array) -> Array:
         return times(X.astype(W.dtype), W) + b
 
-    whole = X.shape[0] // rows
+    def in_blocks(rows: int, X: Array) -> Array:
+        whole = X.shape[0] // rows
+        if whole == 0:
+            return part(X)
+        blocks = lax.map(
+            lambda i: part(lax.dynamic_slice_in_dim(X, i * rows, rows)), jnp.arange(whole)
+        )
+        return jnp.concatenate([blocks.reshape(whole * rows, -1), part(X[whole * rows :])])
+
     # One output converts in registers; without a conversion there is no copy to bound.
-    if whole == 0 or W.shape[1] == 1 or X.dtype == W.dtype:
+    if W.shape[1] == 1 or X.dtype == W.dtype:
         return part(X)
-    blocks = lax.map(lambda i: part(lax.dynamic_slice_in_dim(X, i * rows, rows)), jnp.arange(whole))
-    return jnp.concatenate([blocks.reshape(whole * rows, -1), part(X[whole * rows :])])
+    raw: Array = over_blocks(in_blocks, W.dtype, X)
+    return raw
 
 
-@partial(jax.jit, static_argnames=("rows",))
+@jax.jit
 def _column_sums(
-    X: Array, sample_weight: Array | None, origin: Array, *, rows: int
+    X: Array, sample_weight: Array | None, origin: Array
 ) -> tuple[Array, Array, Array]:
     def part(X: Array, weight: Array | None) -> Any:
         block = X.astype(origin.dtype) - origin
@@ -149,7 +159,7 @@ def _column_sums(
         total = jnp.asarray(X.shape[0], origin.dtype) if weight is None else jnp.sum(weight)
         return jnp.sum(heavy, axis=0), jnp.sum(heavy * block, axis=0), total
 
-    sums: tuple[Array, Array, Array] = sum_over_blocks(part, rows, X, sample_weight)
+    sums: tuple[Array, Array, Array] = sum_over_blocks(part, origin.dtype, X, sample_weight)
     return sums
 
 
@@ -179,8 +189,7 @@ def loss_gradient(
     y, sample_weight = _in_dtype_of(W, y, sample_weight)
     sums: tuple[Array, Array, Array] = _loss_gradient(
         X, y, sample_weight, W, b, loss.parameters,
-        loss=_without_parameters(loss), rows=block_rows(X, W),
-        captured=loss.captured_numbers(),
+        loss=_without_parameters(loss), captured=loss.captured_numbers(),
     )  # fmt: skip
     return sums
 
@@ -193,8 +202,7 @@ def curvature_product(
     y, sample_weight = _in_dtype_of(W, y, sample_weight)
     products: tuple[Array, Array] = _curvature_product(
         X, y, sample_weight, W, b, loss.parameters, direction_W, direction_b,
-        loss=_without_parameters(loss), rows=block_rows(X, W),
-        captured=loss.captured_numbers(),
+        loss=_without_parameters(loss), captured=loss.captured_numbers(),
     )  # fmt: skip
     return products
 
@@ -206,23 +214,15 @@ def weighted_gram(
     y, sample_weight = _in_dtype_of(W, y, sample_weight)
     result: tuple[tuple[Array, Array, Array], Array] = _weighted_gram(
         X, y, sample_weight, W, b, loss.parameters,
-        loss=_without_parameters(loss), rows=block_rows(X, W),
-        captured=loss.captured_numbers(),
+        loss=_without_parameters(loss), captured=loss.captured_numbers(),
     )  # fmt: skip
     return result
-
-
-def predict_raw(X: Array, W: Array, b: Array) -> Array:
-    """X @ W + b, shape (n_samples, n_outputs), in the dtype of W."""
-    return _predict_raw(X, W, b, rows=block_rows(X, W))
 
 
 def column_sums(X: Array, sample_weight: Array | None, origin: Array) -> tuple[Array, Array, Array]:
     """sum_i w_i (x_i - origin), sum_i w_i (x_i - origin)^2 and sum_i w_i."""
     (sample_weight,) = _in_dtype_of(origin, sample_weight)
-    sums: tuple[Array, Array, Array] = _column_sums(
-        X, sample_weight, origin, rows=block_rows(X, origin)
-    )
+    sums: tuple[Array, Array, Array] = _column_sums(X, sample_weight, origin)
     return sums
 
 

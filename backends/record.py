@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -50,6 +51,11 @@ def nothing_kept() -> None:
     """The library keeps no memory for itself."""
 
 
+def only_device(_: Array) -> AbstractContextManager[Any]:
+    """There is no other device."""
+    return nullcontext()
+
+
 # Compared by identity: a record stands for itself, and serves as a key.
 @dataclass(frozen=True, slots=True, eq=False)
 class Backend:
@@ -93,6 +99,8 @@ class Backend:
         does not work any more, None for anything else.
     free_unused : callable
         Gives memory back that the library keeps for arrays to come.
+    on_device_of : callable
+        A context in which new arrays are made on the device of the given one.
     kernels : mapping from kernel name to FusedKernel
         Optional fused versions, by the name of the generic kernel.
     """
@@ -114,6 +122,7 @@ class Backend:
     set_row: Callable[[Array, Any, Array], Array] = set_row_in_place
     trouble_of: Callable[[BaseException], Trouble | None] = host_trouble
     free_unused: Callable[[], None] = nothing_kept
+    on_device_of: Callable[[Array], AbstractContextManager[Any]] = only_device
     kernels: Mapping[str, FusedKernel] = field(default_factory=lambda: MappingProxyType({}))
 
 

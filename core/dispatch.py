@@ -3,26 +3,12 @@ functions of arrays to a backend's compiler."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Hashable
 from functools import lru_cache, partial
 from typing import Any
 
-from ..backends import (
-    Backend,
-    DeviceMemoryError,
-    device_failed,
-    fused_enabled,
-    out_of_memory,
-)
-
-# Bytes of a block below which memory is short for other reasons, and from which halving starts
-# where the whole array was one block.
-SMALLEST_BLOCK = 1 << 16
-LARGEST_BLOCK = 1 << 30
-# What fitted last, of backends that ran out of memory.
-_FITTING: dict[Backend, int | None] = {}
+from ..backends import Backend, fused_enabled
+from .device_work import in_blocks_that_fit
 
 
 def run_kernel(
@@ -53,50 +39,6 @@ def run_kernel(
 def has_kernel(backend: Backend, name: str, fused: bool | None = None) -> bool:
     """Whether the backend has a fused kernel of this name, and may use it."""
     return name in backend.kernels and fused_enabled(fused)
-
-
-def in_blocks_that_fit(backend: Backend, generic: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a generic kernel; where memory does not suffice, in blocks of half the size, and again.
-
-    What fitted is where the next pass starts, in this process.
-    """
-    block_bytes = _FITTING.get(backend, backend.block_bytes)
-    while True:
-        in_blocks = backend
-        if block_bytes != backend.block_bytes:
-            in_blocks = replace(backend, block_bytes=block_bytes)
-        try:
-            result = generic(*arguments, backend=in_blocks)
-        except Exception as problem:
-            exhausted = backend.trouble_of(problem) == "memory"
-            if not exhausted or (block_bytes or LARGEST_BLOCK) <= SMALLEST_BLOCK:
-                raise
-        else:
-            # Not before it fitted: what fits in no block says nothing about the next pass.
-            if in_blocks is not backend:
-                _FITTING[backend] = in_blocks.block_bytes
-            return result
-        # Outside of the except clause: its exception keeps the arrays of the failed try alive.
-        backend.free_unused()
-        block_bytes = (block_bytes or LARGEST_BLOCK) // 2
-
-
-@contextmanager
-def device_errors(backend: Backend, what: str) -> Iterator[None]:
-    """Say in plain words when a device runs out of memory or fails.
-
-    Raises
-    ------
-    DeviceMemoryError, DeviceFailedError
-    """
-    try:
-        yield
-    except Exception as problem:
-        trouble = backend.trouble_of(problem)
-        if trouble is None or isinstance(problem, DeviceMemoryError):
-            raise
-        explain = out_of_memory if trouble == "memory" else device_failed
-        raise explain(what, backend.device, problem) from problem
 
 
 def can_compile(backend: Backend, name: str, *arguments: Any, fused: bool | None = None) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..backends import Array, Backend
 from .columns import column_moments, off_centre, standard_scale
-from .dispatch import device_errors
+from .device_work import working_on
 from .linalg import max_abs
 from .losses import HALF_SQUARED_ERROR, Loss
 from .nonfinite import raise_nonfinite
@@ -148,7 +148,7 @@ def fit_linear_model(
         _check_labels(y, n_outputs, backend, who)
     what = f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"
     with (
-        device_errors(backend, what),
+        working_on(backend, X, what),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),
     ):
         objective = _objective(

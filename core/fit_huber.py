@@ -11,7 +11,7 @@ import numpy as np
 from array_api_compat import device
 
 from ..backends import Array, Backend
-from .dispatch import device_errors
+from .device_work import working_on
 from .fit import LinearFit, fit_linear_model
 from .losses import HALF_SQUARED_ERROR
 from .nonfinite import raise_nonfinite
@@ -74,7 +74,7 @@ def fit_huber(
     objective = HuberObjective(X, y, weight, backend, epsilon, alpha, fit_intercept, read)
     objective.on_overflow = partial(raise_nonfinite, X, backend, who, feature_names)
     with (
-        device_errors(backend, f"{who} on X of {X.dtype}, {X.shape[0]:,} x {X.shape[1]:,}"),
+        working_on(backend, X, f"{who} on X of {X.dtype}, {X.shape[0]:,} x {X.shape[1]:,}"),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),
     ):
         result = minimize_huber(
@@ -90,8 +90,9 @@ def _residual(
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Absolute residuals of the samples that have weight, on the host, and which samples."""
     host = np.float32 if backend.xp.finfo(y.dtype).bits == 32 else np.float64
-    W, b = backend.from_numpy(fit.W.astype(host)), backend.from_numpy(fit.b.astype(host))
-    size = backend.xp.abs(y - predict_raw(X, W, b, backend=backend)[:, 0])
+    with working_on(backend, X, "residuals of a least-squares fit"):
+        W, b = backend.from_numpy(fit.W.astype(host)), backend.from_numpy(fit.b.astype(host))
+        size = backend.xp.abs(y - predict_raw(X, W, b, backend=backend)[:, 0])
     kept = np.asarray(backend.to_numpy(weight)) > 0.0
     return np.asarray(backend.to_numpy(size))[kept], kept
 

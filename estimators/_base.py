@@ -24,7 +24,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from ..backends import Array, Backend
-from ..core.dispatch import device_errors
+from ..core.device_work import working_on
 from ..core.passes import predict_raw
 from ..core.solvers.result import STOPPED_BY_CALLBACK
 from ._backend_choice import backend_for_prediction
@@ -139,9 +139,9 @@ class LinearEstimator(BaseEstimator):
         dtype = compute_dtype(backend, X)
         W = np.ascontiguousarray(np.atleast_2d(self.coef_).T, dtype=dtype)
         b = np.broadcast_to(np.asarray(self.intercept_, dtype=dtype), (W.shape[1],)).copy()
-        with device_errors(backend, f"prediction by {name_of(self)}"):
+        with working_on(backend, X, f"prediction by {name_of(self)}"):
             raw = predict_raw(X, backend.from_numpy(W), backend.from_numpy(b), backend=backend)
-        check_raw_prediction(self, X, raw, backend)
+            check_raw_prediction(self, X, raw, backend)
         return raw, backend
 
     def save(self, path: str | os.PathLike[str], metadata: dict[str, Any] | None = None) -> None:

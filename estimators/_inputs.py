@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ..backends import Array, Backend, as_backend_array, backend_of, get_backend
 from ..core.columns import describe_nonfinite
-from ..core.dispatch import device_errors
+from ..core.device_work import working_on
 from ..core.passes import is_sparse
 
 # Bytes of the widest float that is read as stored; a wider one becomes float64.
@@ -113,9 +114,16 @@ def compute_dtype(backend: Backend, X: Array) -> np.dtype[Any]:
     return dtype
 
 
-def as_target(values: np.ndarray[Any, Any], backend: Backend, dtype: np.dtype[Any]) -> Array:
-    """A host vector in the backend's hands, in the dtype of the computation."""
-    return backend.from_numpy(np.ascontiguousarray(values, dtype=dtype))
+def beside(X: Array, values: np.ndarray[Any, Any], backend: Backend) -> Array:
+    """Host values in the backend's hands, on the device of X where X is on one already."""
+    there = backend.on_device_of(X) if isinstance(X, backend.array_type) else nullcontext()
+    with there:
+        return backend.from_numpy(values)
+
+
+def as_target(values: np.ndarray[Any, Any], X: Array, backend: Backend) -> Array:
+    """A host vector beside X, in the dtype of the computation."""
+    return beside(X, np.ascontiguousarray(values, dtype=compute_dtype(backend, X)), backend)
 
 
 def _check_indices(estimator: Any, X: Array) -> None:
@@ -148,7 +156,7 @@ def send_features(estimator: Any, X: Array, backend: Backend) -> Array:
         )
         raise ValueError(message)
     shape = " x ".join(f"{size:,}" for size in X.shape)
-    with device_errors(backend, f"moving X of {X.dtype}, {shape}, to backend {backend.name!r}"):
+    with working_on(backend, X, f"moving X of {X.dtype}, {shape}, to backend {backend.name!r}"):
         return backend.from_numpy(X)
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 
 from ..backends import Array, Backend, backend_of
 from ..core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
-from ._inputs import like_input, to_host
+from ._inputs import beside, like_input, to_host
 
 
 class LogisticPredictionMixin(ClassifierMixin):
@@ -57,7 +57,7 @@ class LogisticPredictionMixin(ClassifierMixin):
         if classes.dtype.kind == "f":
             # Whole numbers: as exact in the dtype of the computation, which the library has.
             classes = classes.astype(np.dtype(raw.dtype))
-        return like_input(xp.take(backend.from_numpy(classes), codes), X)
+        return like_input(xp.take(beside(raw, classes, backend), codes), X)
 
     def predict_proba(self, X: Any) -> Any:
         """Probability of each class, columns in the order of `classes_`.

@@ -70,7 +70,6 @@ def read_targets(
         For another length than X's, NaN or infinity, or values outside the loss's domain.
     """
     who = name_of(estimator)
-    dtype = compute_dtype(backend, X)
     on_device = backend_of(y) is not None
     if not on_device:
         y = check_array(
@@ -86,7 +85,7 @@ def read_targets(
     if on_device:
         y = backend.xp.astype(y, backend.compute_dtype(X.dtype), copy=False)
     else:
-        y = as_target(y, backend, dtype)
+        y = as_target(y, X, backend)
     _check_range(who, y, backend, domain)
     return y
 
@@ -137,7 +136,7 @@ def read_sample_weight(estimator: Any, sample_weight: Any, X: Array, backend: Ba
     else:
         weight = np.asarray(sample_weight, dtype=dtype)
         weight = np.full(n_samples, weight) if weight.ndim == 0 else weight
-        weight = as_target(weight, backend, dtype)
+        weight = as_target(weight, X, backend)
     if weight.ndim != 1:
         message = (
             f"{who}: Sample weights must be 1D array or scalar, got an array of shape "

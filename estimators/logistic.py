@@ -22,7 +22,7 @@ from ._base import (
 )
 from ._inputs import (
     as_target,
-    compute_dtype,
+    beside,
     feature_names,
     name_of,
     read_features,
@@ -214,7 +214,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
                     "zero. Give at least one class of y a positive weight."
                 )
                 raise ValueError(message)
-            weight = as_target(by_row, backend, compute_dtype(backend, X))
+            weight = as_target(by_row, X, backend)
         return weight, X.shape[0] if weight is None else float(backend.xp.sum(weight))
 
     def _fit(
@@ -223,10 +223,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         n_classes = labels.classes.shape[0]
         binary = n_classes == 2
         n_outputs = 1 if binary else n_classes
-        if binary:
-            target = as_target(labels.codes, backend, compute_dtype(backend, X))
-        else:
-            target = backend.from_numpy(labels.codes)
+        target = as_target(labels.codes, X, backend) if binary else beside(X, labels.codes, backend)
         W_start, b_start = self._start(X, n_outputs)
         return fit_linear_model(
             X, target, loss=HALF_BINOMIAL if binary else HALF_MULTINOMIAL,

@@ -17,7 +17,7 @@ from xpfit.backends import (
     get_backend,
     jax_backend,
 )
-from xpfit.core.dispatch import SMALLEST_BLOCK
+from xpfit.core.device_work import SMALLEST_BLOCK
 from xpfit.core.fit import fit_linear_model
 from xpfit.core.losses import HALF_BINOMIAL
 

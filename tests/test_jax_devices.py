@@ -1,0 +1,74 @@
+"""JAX arrays on a device that is not the default one, and programs for platforms that are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import python_output
+
+from xpfit.backends import Backend
+from xpfit.backends.jax_blocks import CPU_BLOCK_BYTES, sum_over_blocks
+
+TWO_DEVICES = {
+    "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    "JAX_ENABLE_X64": "1",
+    "JAX_PLATFORMS": "cpu",
+}
+
+SECOND_DEVICE = """
+import jax, numpy as np, xpfit
+rng, second = np.random.default_rng(0), jax.devices()[1]
+X = rng.normal(size=({n}, {d}))
+y = np.argmax(X[:, :{K}] + rng.gumbel(size=({n}, {K})), axis=1)
+weight = rng.uniform(size={n})
+expected = xpfit.{estimator}(backend="numpy", {options}).fit(X, y, sample_weight=weight)
+there = [jax.device_put(a, second) for a in (X, y, weight)]
+found = xpfit.{estimator}({options}).fit(there[0], there[1], sample_weight=there[2])
+assert found.backend_ == "jax"
+np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-6, atol=1e-9)
+assert found.predict(there[0]).devices() == {{second}}
+assert jax.config.jax_default_device is None
+print("ok")
+"""
+
+
+@pytest.mark.parametrize(
+    ("estimator", "n", "d", "K", "options"),
+    [
+        # Whole samples, joint samples, one Gram matrix for all classes.
+        ("LogisticRegression", 1000, 5, 2, "solver='lbfgs', tol=1e-9"),
+        ("LogisticRegression", 9000, 20, 3, "solver='lbfgs', tol=1e-9, class_weight='balanced'"),
+        ("LogisticRegression", 3000, 100, 10, "solver='lbfgs', tol=1e-9"),
+        ("LogisticRegression", 400, 5, 3, "solver='newton', tol=1e-9"),
+        ("Ridge", 400, 5, 3, ""),
+        ("HuberRegressor", 400, 5, 3, "tol=1e-9"),
+    ],
+)
+def test_a_fit_stays_on_the_device_of_x(
+    jax_backend: Backend, estimator: str, n: int, d: int, K: int, options: str
+) -> None:
+    code = SECOND_DEVICE.format(estimator=estimator, n=n, d=d, K=K, options=options)
+    assert python_output(code, **TWO_DEVICES) == "ok"
+
+
+def _loop_sizes(platform: str, X: Any) -> str:
+    def column_sums(X: Any) -> Any:
+        return sum_over_blocks(lambda X: jnp.sum(X.astype(jnp.float64), axis=0), jnp.float64, X)
+
+    lowered = jax.jit(column_sums).trace(X).lower(lowering_platforms=(platform,))
+    return str(lowered.as_text())
+
+
+def test_the_size_of_blocks_is_that_of_the_platform(jax_backend: Backend) -> None:
+    n_features = 16
+    on_cpu = CPU_BLOCK_BYTES // (8 * n_features)
+    X = jnp.asarray(np.random.default_rng(0).integers(0, 99, (3 * on_cpu + 5, n_features)))
+    block = f"tensor<{on_cpu}x{n_features}xi64>"
+    assert block in _loop_sizes("cpu", X)
+    assert block not in _loop_sizes("cuda", X)
+    sums = sum_over_blocks(lambda X: jnp.sum(X, axis=0), jnp.float64, X)
+    np.testing.assert_array_equal(np.asarray(sums), np.asarray(X).sum(axis=0))
