@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..backends import Array, Backend
+from .buckets import Rows, in_bucket
 from .columns import column_moments, off_centre, standard_scale
 from .device_work import working_on
 from .linalg import max_abs
@@ -144,13 +145,15 @@ def fit_linear_model(
     """
     n_samples, n_features = X.shape
     chosen = choose_solver(solver, loss, n_samples, n_features, n_outputs, sparse=is_sparse(X))
-    if loss.is_multiclass:
-        _check_labels(y, n_outputs, backend, who)
     what = f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"
     with (
         working_on(backend, X, what),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),
     ):
+        if n_samples >= n_features:  # fewer rows are solved by a matrix of rows
+            X, y, sample_weight = in_bucket(backend, Rows(X, y, sample_weight), fused)
+        if loss.is_multiclass:
+            _check_labels(y, n_outputs, backend, who)
         objective = _objective(
             X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
             standardize, fused,

@@ -37,10 +37,13 @@ def programs(jax_backend: Backend, caplog: pytest.LogCaptureFixture) -> Any:
     return counted
 
 
-def fit(backend: Backend, seed: int = 0, K: int = 1, loss: Any = HALF_BINOMIAL, **more: Any) -> Any:
+def fit(
+    backend: Backend, seed: int = 0, K: int = 1, loss: Any = HALF_BINOMIAL, n: int = 4001,
+    **more: Any,
+) -> Any:  # fmt: skip
     rng = np.random.default_rng(seed)
-    X = rng.normal(size=(4001, 7 + K))
-    y = (X[:, :K] + rng.normal(size=(4001, K))).argmax(1) if K > 1 else (X[:, 0] > 0).astype(float)
+    X = rng.normal(size=(n, 7 + K))
+    y = (X[:, :K] + rng.normal(size=(n, K))).argmax(1) if K > 1 else (X[:, 0] > 0).astype(float)
     return fit_linear_model(
         backend.from_numpy(X), backend.from_numpy(y), loss=loss, backend=backend, n_outputs=K,
         **{"solver": "lbfgs", "l2_reg_strength": 1e-3, "tol": 1e-7, **more},
@@ -106,3 +109,17 @@ def test_the_memory_of_pairs_is_handed_over(jax_backend: Backend) -> None:
     run(handed_over, 1, here, here, solver)
     assert handed_over.steps.is_deleted()
     assert handed_over.changes.is_deleted()
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "newton"])
+@pytest.mark.parametrize(("K", "loss"), [(1, HALF_BINOMIAL), (4, HALF_MULTINOMIAL)])
+def test_another_number_of_rows_compiles_no_pass(
+    jax_backend: Backend, programs: Any, solver: str, K: int, loss: Any
+) -> None:
+    options = {"solver": solver, "K": K, "loss": loss}
+    fit(jax_backend, n=4001, **options)
+    with programs() as found:
+        fit(jax_backend, n=3907, **options)
+    # To fill up to the bucket, and two transfers.
+    assert len(found) <= 3, found
+    assert [text for text in found if "_run_on_parts" in text] == []
