@@ -161,14 +161,17 @@ def predict(
 @app.command(epilog=_BENCH_EXAMPLES)
 def bench(
     backends: Annotated[
-        str, typer.Option(metavar="NAMES", help="Separated by commas; all that can be used here.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAMES", help="Separated by commas; all that can be used here."),
+    ] = None,
     cases: Annotated[
-        str, typer.Option(metavar="NAMES", help="Cases or groups, separated by commas; all.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAMES", help="Cases or groups, separated by commas; all."),
+    ] = None,
     sizes: Annotated[
-        str, typer.Option(metavar="NUMBERS", help="Values of n, separated by commas; each case's.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NUMBERS", help="Values of n, separated by commas; each case's."),
+    ] = None,
     budget: Annotated[
         float, typer.Option(min=1.0, metavar="SECONDS", help="Small sizes of all cases go first.")
     ] = 300.0,
@@ -190,14 +193,20 @@ def bench(
 
     check_place(out)
     options = BenchOptions(
-        _listed(backends), _listed(cases), as_sizes(_listed(sizes)), budget, out, overwrite, quiet
-    )
+        _listed("--backends", backends), _listed("--cases", cases),
+        as_sizes(_listed("--sizes", sizes)), budget, out, overwrite, quiet,
+    )  # fmt: skip
     with plain_errors(f"interrupted; what was measured before that is in {out}"):
         run_bench(options)
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _listed(option: str, text: str | None) -> tuple[str, ...]:
+    parts = [] if text is None else [part.strip() for part in text.split(",")]
+    if not all(parts):
+        # An empty variable of a script must not mean everything.
+        message = f"{text!r} has an empty name in it; leave {option} out for all"
+        raise typer.BadParameter(message, param_hint=option)
+    return tuple(parts)
 
 
 @app.command()

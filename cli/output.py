@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,8 +87,12 @@ def check_writable(out: Path) -> None:
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     why = "" if parent.is_dir() else f"{parent} is a file"
-    if not why and not os.access(parent, os.W_OK | os.X_OK):
-        why = f"{parent} is not writable for this user"
+    if not why:
+        # Permissions do not tell: /proc has them, and takes nothing.
+        try:
+            Path(tempfile.mkdtemp(prefix=".xpfit-", dir=parent)).rmdir()
+        except OSError as problem:
+            why = f"{parent} takes no files ({problem.strerror or problem})"
     if why:
         message = f"{out} cannot be made: {why}; name another place with --out"
         raise typer.BadParameter(message, param_hint="--out")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from ..backends import Array, Backend, Namespace
-from .dispatch import can_compile, compiled, run_kernel
+from .dispatch import around_pass, run_kernel
 from .passes import is_sparse, row_blocks
 
 # Rows looked at for whether X is far off centre, and the mean, in deviations, that is far.
@@ -40,10 +39,10 @@ def column_moments(
     >>> [float(number) for number in (*mean, *variance)]
     [2.0, 5.0, 1.0, 0.0]
     """
-    if can_compile(backend, "column_sums", X, fused=fused):
-        found: tuple[Array, Array] = compiled(backend, _moments, backend, True)(X, sample_weight)
-        return found
-    return _moments(backend.xp, backend, fused, X, sample_weight)
+    found: tuple[Array, Array] = around_pass(
+        backend, "column_sums", _moments, X, sample_weight, fused=fused
+    )
+    return found
 
 
 def _moments(
@@ -73,10 +72,7 @@ def off_centre(X: Any, *, backend: Backend) -> Array | None:
     n_samples = X.shape[0]
     if is_sparse(X) or n_samples < 2:
         return None
-    look: Callable[..., Any] = partial(_far, backend.xp, backend, None)
-    if can_compile(backend, "column_sums", X):
-        look = compiled(backend, _far, backend, True)
-    mean, far = look(X)
+    mean, far = around_pass(backend, "column_sums", _far, X)
     return mean if bool(far) else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache, partial
 from typing import Any
 
-from ..backends import Backend, fused_enabled
+from ..backends import Array, Backend, fused_enabled
 from .device_work import in_blocks_that_fit
 
 
@@ -54,6 +54,23 @@ def can_compile(backend: Backend, name: str, *arguments: Any, fused: bool | None
         and fused_enabled(fused)
         and kernel.accepts(*arguments)
     )
+
+
+def around_pass(
+    backend: Backend,
+    name: str,
+    function: Callable[..., Any],
+    X: Array,
+    *arrays: Any,
+    fused: bool | None = None,
+) -> Any:
+    """`function(backend.xp, backend, fused, X, *arrays)`, which makes the pass `name` over X.
+
+    Compiled as a whole where `can_compile` says so.
+    """
+    if can_compile(backend, name, X, fused=fused):
+        return compiled(backend, function, backend, True)(X, *arrays)
+    return function(backend.xp, backend, fused, X, *arrays)
 
 
 # A compiled function holds its program for every shape that it met: the least used ones go.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..backends import (
     Array,
@@ -17,7 +19,9 @@ from ..backends import (
     resolve_backend,
 )
 from ..core.passes import is_sparse
+from ._crossover import DEFAULT as CROSSOVER
 from ._crossover import auto_crossover
+from ._inputs import to_host
 
 AUTO = "auto"
 
@@ -83,6 +87,35 @@ def backend_for_fit(argument: str | None, X: Array, *others: Any, who: str) -> B
     if demanded is not None:
         return get_backend(demanded, source=f"backend= in {who}")
     return _automatic(X)
+
+
+class ForFit(NamedTuple):
+    """What a fit is given, and the backend that it takes."""
+
+    backend: Backend
+    X: Array
+    y: Any
+    sample_weight: Any
+
+
+def place_for_fit(argument: str | None, X: Array, y: Any, weight: Any, *, who: str) -> ForFit:
+    """The backend of a fit, and its arrays where that backend reads them.
+
+    With "auto", device arrays of few numbers come to the host: there the launches of a fit take
+    longer than its arithmetic. (569 x 30: JAX on the CPU took 2.5 times NumPy's time once it had
+    compiled.) Without an argument, arrays stay where they are.
+
+    Parameters and errors are those of `backend_for_fit`; y may be None where it stays on the host
+    in any case.
+    """
+    backend = backend_for_fit(argument, X, y, weight, who=who)
+    on_device = backend_of(X, y, weight) is not None
+    small = X.shape[0] * X.shape[1] < CROSSOVER
+    # A bfloat16 has no kind that NumPy computes with.
+    if argument != AUTO or not on_device or not small or np.dtype(X.dtype).kind not in "biuf":
+        return ForFit(backend, X, y, weight)
+    X, y, weight = to_host(X), to_host(y), to_host(weight)
+    return ForFit(_automatic(X), X, y, weight)
 
 
 def backend_for_prediction(argument: str | None, X: Array) -> Backend:

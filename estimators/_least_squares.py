@@ -10,7 +10,7 @@ from sklearn.base import MultiOutputMixin
 from ..backends import as_backend_array
 from ..core.fit import choose_solver, fit_linear_model
 from ..core.losses import HALF_SQUARED_ERROR
-from ._backend_choice import backend_for_fit
+from ._backend_choice import place_for_fit
 from ._base import LinearEstimator, LinearRegressorMixin
 from ._inputs import feature_names, name_of, read_features, send_features
 from ._targets import read_sample_weight, read_targets, require_y
@@ -29,7 +29,7 @@ class LeastSquares(MultiOutputMixin, LinearRegressorMixin, LinearEstimator):
         who = name_of(self)
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=True)
-        backend = backend_for_fit(self.backend, X, y, weight, who=who)
+        backend, X, y, weight = place_for_fit(self.backend, X, y, weight, who=who)
         y = read_targets(self, y, X, backend, multi_output=True)
         weight = read_sample_weight(self, weight, X, backend)
         X = send_features(self, X, backend)

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ..backends import as_backend_array, get_backend
 from ..core.fit import fit_linear_model
 from ..core.losses import HALF_POISSON, PointwiseLoss
-from ._backend_choice import backend_for_fit
+from ._backend_choice import place_for_fit
 from ._base import (
     ITERATION_CONSTRAINTS,
     OUR_CONSTRAINTS,
@@ -60,7 +60,7 @@ class _PointwiseRegressor(RegressorMixin, LinearEstimator):
         who, loss = name_of(self), self._pointwise_loss()
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=True)
-        backend = backend_for_fit(self.backend, X, y, weight, who=who)
+        backend, X, y, weight = place_for_fit(self.backend, X, y, weight, who=who)
         y = read_targets(self, y, X, backend, domain=loss.domain)
         weight = read_sample_weight(self, weight, X, backend)
         W_start, b_start = self._start(X, 1)

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..backends import as_backend_array
 from ..core.fit_huber import fit_huber
-from ._backend_choice import backend_for_fit
+from ._backend_choice import place_for_fit
 from ._base import (
     ITERATION_CONSTRAINTS,
     OUR_CONSTRAINTS,
@@ -113,7 +113,7 @@ class HuberRegressor(LinearRegressorMixin, LinearEstimator):
         who = name_of(self)
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=True)
-        backend = backend_for_fit(self.backend, X, y, weight, who=who)
+        backend, X, y, weight = place_for_fit(self.backend, X, y, weight, who=who)
         y = read_targets(self, y, X, backend)
         weight = read_sample_weight(self, weight, X, backend)
         W_start, b_start = self._start(X, 1)

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from ..backends import Array, Backend, as_backend_array
 from ..core.fit import fit_linear_model
 from ..core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
-from ._backend_choice import backend_for_fit
+from ._backend_choice import place_for_fit
 from ._base import (
     ITERATION_CONSTRAINTS,
     OUR_CONSTRAINTS,
@@ -188,7 +188,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         X = read_features(self, X, reset=True)
         # Text labels fit no device; their codes are sent instead.
         placed_y = None if held_on_host(y) else y
-        backend = backend_for_fit(self.backend, X, placed_y, weight, who=name_of(self))
+        backend, X, _, weight = place_for_fit(self.backend, X, placed_y, weight, who=name_of(self))
         labels = encode_labels(self, y, X.shape[0])
         solver = choose_solver(self, labels.classes.shape[0])
         weight, total = self._weights(weight, labels, X, backend)

@@ -16,6 +16,7 @@ COLOURS = {
     "JAX (cpu)": "#009e73", "fused JAX (cpu)": "#56b4e9", "scikit-learn": "#cc79a7",
     "PyTorch": "#000000",
 }  # fmt: skip
+LINE = 8.5  # points between two lines of names
 _SPARE = ("#f0e442", "#7f3c8d", "#11a579", "#3969ac", "#a5aa99")
 
 
@@ -63,7 +64,7 @@ def draw_ladders(records: list[dict[str, Any]], path: Path) -> None:
 
     cases = list(dict.fromkeys(r["case"] for r in records if r.get("median_s") is not None))
     rungs = list(dict.fromkeys(r["rung"] for r in records))
-    columns = max(1, min(4, len(cases)))
+    columns = max(1, min(3, len(cases)))
     rows = max(1, -(-len(cases) // columns))
     # Few cases get larger charts, not smaller pictures.
     width = 4.2 if columns > 2 else 6.4
@@ -128,17 +129,34 @@ def draw_roofline(records: list[dict[str, Any]], rates: dict[str, float], path: 
     ax.text(0.98, 0.02, text, transform=ax.transAxes, fontsize=7, ha="right", color="#444444")
     # Cases of one group differ in what is stored, not in what is done: their names would collide.
     named = [r["case"] for r in largest.values() if r.get("group") != "dtypes"]
+    at = {}
     for case in dict.fromkeys(named):
         points = [r for (name, _), r in largest.items() if name == case]
         best = max(points, key=lambda r: r["operations_per_s"])
-        ax.annotate(
-            case, (best["operations"] / best["bytes"], best["operations_per_s"]), fontsize=7,
-            xytext=(4, 4), textcoords="offset points",
-        )  # fmt: skip
+        at[case] = best["operations"] / best["bytes"], best["operations_per_s"]
     ax.set(
         xscale="log", yscale="log", xlabel="operations per byte that must move",
         ylabel="operations per second", title="Roofline: the largest size of each case",
     )  # fmt: skip
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
+    figure.draw_without_rendering()  # now it is known where points are
+    _name_points(ax, at)
     figure.savefig(path, dpi=110)
+
+
+def _name_points(ax: Any, at: dict[str, tuple[float, float]]) -> None:
+    """Write names beside points, from the lowest up, each above those it would cover."""
+    points_per_pixel = 72.0 / ax.figure.dpi
+    taken: list[tuple[float, float, float]] = []  # left, right, height
+    for name, where in sorted(at.items(), key=lambda item: item[1][1]):
+        left, height = ax.transData.transform(where) * points_per_pixel + 4.0
+        right = left + 3.9 * len(name)
+        for other_left, other_right, other in sorted(taken, key=lambda line: line[2]):
+            if left < other_right and right > other_left and abs(height - other) < LINE:
+                height = other + LINE
+        taken.append((left, right, height))
+        start = ax.transData.transform(where) * points_per_pixel
+        ax.annotate(
+            name, where, fontsize=7, xytext=(4.0, height - start[1]), textcoords="offset points"
+        )

@@ -82,7 +82,11 @@ class SampledHessian:
         if objective.loss.is_multiclass and not self._joint_pays():
             return self._one_gram_for_all_classes(theta)
         hessian, _ = self._mean_over_samples(
-            None, lambda part: part.value_gradient_hessian(theta)[2] + self._missing(part, theta)
+            None,
+            lambda part: (
+                part.value_gradient_hessian(theta)[2]
+                + self._missing(part, lambda: self._curvatures(part, theta))
+            ),
         )
         if self.first is None:
             self.first = hessian
@@ -138,17 +142,18 @@ class SampledHessian:
         self.objective.rows_read += sample.n_samples
         return sample
 
-    def _missing(self, sample: LinearObjective, theta: Array) -> Array:
+    def _missing(self, sample: LinearObjective, curvatures: Callable[[], Array]) -> Array | float:
         """Diagonal matrix of the curvature that the sample lacks in columns it hardly holds.
 
         A column that is zero in all but a few rows of X may be constant in the sample. Its
         curvature would be taken for zero, and the first step along it would be endless.
         """
-        objective = self.objective
-        if sample.n_samples == objective.n_samples:
-            return objective.backend.xp.zeros((1, 1), dtype=theta.dtype, device=device(theta))
-        lacking, curvatures = self._lacking(sample), self._curvatures(sample, theta)
-        return compiled(objective.backend, _outer_diagonal)(lacking, curvatures)
+        if sample.n_samples == self.objective.n_samples:
+            return 0.0
+        missing: Array = compiled(self.objective.backend, _outer_diagonal)(
+            self._lacking(sample), curvatures()
+        )
+        return missing
 
     def _gram_of(self, sample: LinearObjective, theta: Array) -> Array:
         """The Gram matrix of a sample, with the variance that it lacks."""
@@ -160,14 +165,7 @@ class SampledHessian:
         )  # fmt: skip
         start = xp.zeros((squared.size,), dtype=self.objective.dtype, device=device(theta))
         gram = squared.value_gradient_hessian(start)[2]
-        return gram + self._gram_missing(sample, gram)
-
-    def _gram_missing(self, sample: LinearObjective, gram: Array) -> Array:
-        objective, xp = self.objective, self.objective.backend.xp
-        if sample.n_samples == objective.n_samples:
-            return xp.zeros((1, 1), dtype=gram.dtype, device=device(gram))
-        lacking = self._lacking(sample)
-        return compiled(objective.backend, _outer_diagonal)(lacking, xp.ones_like(lacking[:1]))
+        return gram + self._missing(sample, lambda: xp.ones_like(start[:1]))
 
     def _lacking(self, sample: LinearObjective) -> Array:
         """By how much the variance in the sample falls short, where that is more than half; with
