@@ -1,8 +1,11 @@
 """A stand-in for CuPy on a machine without a GPU: NumPy arrays, kernels compiled by g++.
 
-`emulated_cupy()` has what `backends/cupy_kernels/launch.py` asks of CuPy. Its RawModule compiles
-the same CUDA C++ text for the CPU, with `cuda_shim.h` before it, and checks that every argument of
-a launch has the type that the kernel declares: CuPy would hand on the wrong bytes.
+`emulated_cupy()` has what `backends/cupy_kernels/` asks of CuPy. Its RawModule compiles the same
+CUDA C++ text for the CPU, with `cuda_shim.h` before it, and checks that every argument of a launch
+has the type that the kernel declares: CuPy would hand on the wrong bytes.
+
+As with CuPy, whatever a function of the namespace makes lies on the device, single numbers too: a
+kernel is handed none that the host made.
 
 What this cannot show: how fast anything is, and what depends on the hardware (memory coalescing,
 registers, CUDA's own exp and log).
@@ -22,7 +25,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -132,6 +135,8 @@ class Kernel:
 class Emulated(np.ndarray):
     """A NumPy array with the attributes of CuPy's that launching uses."""
 
+    __array_priority__ = 1.0  # np.concatenate gives an array of this type
+
     @property
     def data(self) -> Any:
         return SimpleNamespace(ptr=self.ctypes.data)
@@ -139,6 +144,38 @@ class Emulated(np.ndarray):
     @property
     def device(self) -> Any:
         return Device(0)
+
+    # CuPy has no scalars: sums, products of vectors and single entries are arrays without axes.
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return np.asarray(array).view(Emulated)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        if not isinstance(found, np.generic):
+            return found
+        return super().__getitem__((*key, ...) if isinstance(key, tuple) else (key, ...))
+
+
+class Namespace:
+    """NumPy's functions, whose results are arrays of the device."""
+
+    def __init__(self, functions: Any) -> None:
+        self._functions = functions
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._functions, name)
+        if isinstance(found, ModuleType):  # xp.linalg
+            return Namespace(found)
+        if isinstance(found, type) or not callable(found):
+            return found
+        return lambda *arguments, **options: on_device(found(*arguments, **options))
+
+
+def on_device(result: Any) -> Any:
+    """What a function of NumPy returned, with its arrays and numbers on the device."""
+    if isinstance(result, tuple):
+        return tuple(on_device(part) for part in result)
+    return emulated(result) if isinstance(result, np.ndarray | np.number) else result
 
 
 class Device:
@@ -202,17 +239,20 @@ def _forget() -> None:
 
 @contextlib.contextmanager
 def emulated_backend() -> Iterator[Backend]:
-    """NumPy's backend with the fused passes of CuPy's, in the emulation."""
+    """NumPy's functions with the fused kernels of CuPy's, in the emulation."""
     module, real = emulated_cupy(), launch._cupy
     _forget()
     launch._cupy = lambda: module
     try:
+        numpy = get_backend("numpy")
         yield dataclasses.replace(
-            get_backend("numpy"),
+            numpy,
             name="cupy-emulated",
+            xp=Namespace(numpy.xp),
             from_numpy=emulated,
             to_numpy=np.asarray,
             compute_dtype=cupy_backend.compute_dtype,
+            cholesky=None,
             kernels=launch.KERNELS,
         )
     finally:
