@@ -130,7 +130,7 @@ def make() -> Backend:
         Where CuPy is not installed, does not import, or sees no device.
     """
     cupy = _cupy_with_device()
-    from .cupy_kernels.launch import KERNELS
+    from .cupy_kernels.table import KERNELS
 
     return Backend(
         name="cupy",

@@ -23,7 +23,8 @@ class FusedKernel(NamedTuple):
     Parameters
     ----------
     call : callable
-        Takes what the generic kernel takes, returns what it returns, changes no argument.
+        Takes what the generic kernel takes, returns what it returns, changes no argument but what
+        the generic one uses up.
     accepts : callable
         Cheap predicate over the same arguments (dtype, layout, size). Where it answers False the
         generic kernel runs.

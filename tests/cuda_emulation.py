@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 
 from xpfit.backends import Backend, cupy_backend, get_backend
-from xpfit.backends.cupy_kernels import launch
+from xpfit.backends.cupy_kernels import launch, step_launch
+from xpfit.backends.cupy_kernels.table import KERNELS
 
 SHIM = Path(__file__).with_name("cuda_shim.h")
 KERNEL = re.compile(
@@ -232,6 +233,7 @@ def emulated_cupy() -> Any:
 
 def _forget() -> None:
     launch._compiled.cache_clear()
+    step_launch._compiled.cache_clear()
     launch._shared_bytes_of.cache_clear()
     Kernel.launched.clear()
     Kernel.shared_limits.clear()
@@ -253,7 +255,7 @@ def emulated_backend() -> Iterator[Backend]:
             to_numpy=np.asarray,
             compute_dtype=cupy_backend.compute_dtype,
             cholesky=None,
-            kernels=launch.KERNELS,
+            kernels=KERNELS,
         )
     finally:
         launch._cupy = real

@@ -1,4 +1,4 @@
-"""NVRTC compiles every fused CUDA pass for sm_90. No GPU is needed, and none runs them here.
+"""NVRTC compiles every fused CUDA kernel for sm_90. No GPU is needed, and none runs them here.
 
 Formulas depend on the dtype of the sums alone, so every loss is compiled for both of these, and
 every dtype of X with one loss.
@@ -84,6 +84,19 @@ def test_softmax_compiles(stored: str) -> None:
         tile = geometry.tile_geometry(ROWS, d, n_classes, sizes, c_order, 256)
         assert tile is not None
         check(nvrtc.compiled(source.multinomial_source(stored, computed, tile)))
+
+
+@pytest.mark.parametrize("threads", [256, 512, 1024])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kernels_of_one_block_compile(dtype: str, threads: int) -> None:
+    assert {geometry.threads_of(n) for n in range(1, 1025)} == {256, 512, 1024}
+    for make in (source.lbfgs_update_source, source.step_numbers_source):
+        compiled = nvrtc.compiled(make(dtype, threads))
+        check(compiled)
+        assert compiled.registers <= 65_536 // threads
+    # The inverse, read once, is all that is large: by loads that may run ahead of writes.
+    wide = {"float64": "f64", "float32": "f32"}[dtype]
+    assert f"ld.global.nc.{wide}" in nvrtc.ptx(source.lbfgs_update_source(dtype, threads))
 
 
 @pytest.mark.parametrize("stored", ["float64", "float32", "float16", "uint8"])

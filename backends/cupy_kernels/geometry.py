@@ -29,6 +29,13 @@ FEWEST_ROWS = 4
 SHARED_BYTES = ((96 << 10, 8), (224 << 10, 4))
 MOST_TILE_ROWS = 32
 SPLIT_BYTES = 1 << 15
+# Kernels of one block. In an iteration of L-BFGS one multiprocessor reads (parameters)^2 numbers:
+# 8 MiB here, by reckoning (nothing was measured) about as long as the launches that it saves. A
+# warp has a lane for each pair.
+MOST_PARAMETERS, MOST_PAIRS = 1024, 32
+# Three vectors of so many float64 are 400 KiB: by reckoning some microseconds.
+MOST_SUMMED = 1 << 14
+MOST_WARPS, FEWEST_WARPS = 32, 8
 
 
 class RowGeometry(NamedTuple):
@@ -192,3 +199,29 @@ def slots_of(n: int, tile_rows: int, n_sums: int) -> tuple[int, int]:
     tiles = max(1, -(-n // tile_rows))
     slot_rows = tile_rows * -(-tiles // most)
     return slot_rows, max(1, -(-n // slot_rows))
+
+
+def threads_of(n_tasks: int) -> int:
+    """Threads of a kernel of one block: a warp for each task, as far as a block has them.
+
+    Nothing else runs on the device meanwhile, and memory is waited for less the more warps there
+    are. Powers of two, so that few kernels are compiled.
+
+    Examples
+    --------
+    >>> threads_of(1), threads_of(9), threads_of(1000)
+    (256, 512, 1024)
+    """
+    return WARP * min(MOST_WARPS, max(FEWEST_WARPS, _up(n_tasks)))
+
+
+def update_shared_bytes(size: int, itemsize: int) -> int:
+    """Shared memory of `lbfgs_update`: the triangle, two numbers of each pair, two of each warp,
+    three vectors. At most 34 KiB: every device has that."""
+    doubles = MOST_PAIRS * (MOST_PAIRS + 1)
+    return 8 * doubles + itemsize * (2 * MOST_PAIRS + 2 * WARP + 3 * size)
+
+
+def numbers_shared_bytes(itemsize: int) -> int:
+    """Shared memory of `step_numbers`: three numbers of each warp."""
+    return 3 * WARP * itemsize

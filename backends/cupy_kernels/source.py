@@ -1,4 +1,4 @@
-"""The whole CUDA C++ text of a pass: prelude, formulas of the loss, kernel.
+"""The whole CUDA C++ text of a kernel: prelude, formulas of the loss where it has one, kernel.
 
 Pure functions of strings and numbers, so that everything a GPU would compile can be made, compiled
 and run for the CPU without one.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import multinomial_kernel, row_kernel
+from . import lbfgs_kernel, multinomial_kernel, row_kernel
 from .formula import HELPERS, translate
-from .geometry import THREADS, RowGeometry, TileGeometry
+from .geometry import MOST_PAIRS, THREADS, RowGeometry, TileGeometry
 from .prelude import ADD_SLOTS, prelude
 
 Formula = Callable[..., Any]
@@ -170,3 +170,14 @@ def multinomial_source(stored: str, computed: str, tile: TileGeometry) -> str:
         split=tile.split,
     )
     return "\n".join([prelude(stored, computed, tile.vector, THREADS), body, ADD_SLOTS])
+
+
+def lbfgs_update_source(computed: str, threads: int) -> str:
+    """An iteration of L-BFGS but its pass; the kernel is `lbfgs_update`."""
+    body = _fill(lbfgs_kernel.UPDATE, pairs=MOST_PAIRS, most_scaled=lbfgs_kernel.MOST_SCALED)
+    return "\n".join([prelude(computed, computed, 1, threads), body])
+
+
+def step_numbers_source(computed: str, threads: int) -> str:
+    """The four numbers of an attempt; the kernel is `step_numbers`."""
+    return "\n".join([prelude(computed, computed, 1, threads), lbfgs_kernel.NUMBERS])

@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ...backends import Array, Namespace
+from ...backends import Array, Backend
+from ..dispatch import has_kernel, run_kernel
 from ..linalg import dot, max_abs
 from ..objective import LinearObjective
 from .line_search import wolfe_search
@@ -26,11 +27,37 @@ class Attempt(NamedTuple):
     numbers: Array  # shape=(4,): those of `FullStep`
 
 
-def attempt_along(xp: Namespace, slope: Array, along: Array, value: Array, point: Any) -> Attempt:
-    """The attempt that led to a point, whose cost is `value`."""
-    gradient = point.gradient
-    numbers = xp.stack([slope, value, gradient @ along, xp.max(xp.abs(gradient))])
+def attempt_along(
+    objective: LinearObjective, start: Array, along: Array, value: Array, point: Any
+) -> Attempt:
+    """The attempt that led to a point.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+    start : array of shape (size,)
+        Gradient where the step starts.
+    along : array of shape (size,)
+    value : array of shape ()
+        Cost at the point.
+    point : named tuple with theta and gradient
+    """
+    backend, fused = objective.backend, objective.fused
+    arguments = start, along, value, point.gradient
+    # Asked here, and not by run_kernel: that is a microsecond, and hosts have nothing to fuse.
+    if has_kernel(backend, "step_numbers", fused):
+        numbers = run_kernel(backend, "step_numbers", step_numbers, *arguments, fused=fused)
+    else:
+        numbers = step_numbers(*arguments, backend=backend)
     return Attempt(along, point, numbers)
+
+
+def step_numbers(
+    start: Array, along: Array, value: Array, gradient: Array, *, backend: Backend
+) -> Array:
+    """Slope at the start, cost, and at the end slope and largest absolute entry of the gradient."""
+    xp = backend.xp
+    return xp.stack([start @ along, value, gradient @ along, xp.max(xp.abs(gradient))])
 
 
 class FullStep(NamedTuple):

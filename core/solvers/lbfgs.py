@@ -89,9 +89,8 @@ def attempt(
         backend=objective.backend, fused=objective.fused,
     )  # fmt: skip
     value, gradient = objective.cost_gradient(theta)
-    slope = here.gradient @ along
     there = Point(theta, gradient)
-    return memory, attempt_along(objective.backend.xp, slope, along, value, there)
+    return memory, attempt_along(objective, here.gradient, along, value, there)
 
 
 def update(

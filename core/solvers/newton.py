@@ -38,6 +38,5 @@ def attempt_descent(objective: LinearObjective, here: Point) -> Attempt:
 def _attempt_along(objective: LinearObjective, here: Point, along: Array) -> Attempt:
     theta = here.theta + along
     value, gradient, hessian = objective.cost_gradient_hessian(theta)
-    slope = here.gradient @ along
     point = Point(theta, gradient, hessian)
-    return attempt_along(objective.backend.xp, slope, along, value, point)
+    return attempt_along(objective, here.gradient, along, value, point)

@@ -1,0 +1,9 @@
+"""All fused kernels of the CuPy backend, by the names of the generic ones."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from . import launch, step_launch
+
+KERNELS = MappingProxyType({**launch.KERNELS, **step_launch.KERNELS})
