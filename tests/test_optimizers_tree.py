@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from helpers import assert_matches
+from helpers import assert_matches, python_output
 from optimizer_cases import CASES
 
 from xpfit.backends import Backend
@@ -144,6 +144,26 @@ def test_a_scan_carries_the_state(jax_backend: Backend) -> None:
     assert params["w"].dtype == np.float32
 
 
+def test_jax_in_its_32_bit_mode_takes_the_same_steps(jax_backend: Backend) -> None:
+    code = """
+import jax, numpy as np
+from xpfit.core.optimizers import Adam, apply_updates
+from xpfit.core.schedules import Cosine, WarmUp
+assert not jax.config.jax_enable_x64
+optimizer = Adam(WarmUp(5, Cosine(0.1, period=7, period_factor=3)))
+update = jax.jit(optimizer.update)
+here, there = jax.numpy.ones(3), np.ones(3, np.float32)
+state, other = optimizer.init(here), optimizer.init(there)
+for _ in range(50):
+    updates, state = update(here, state, here)
+    here = apply_updates(here, updates)
+    updates, other = optimizer.update(there, other, there)
+    there = apply_updates(there, updates)
+print(here.dtype, float(abs(np.asarray(here) - there).max()) < 1e-5)
+"""
+    assert python_output(code, JAX_ENABLE_X64="") == "float32 True"
+
+
 W = np.ones((3, 2))
 PARAMS = {"W": W, "b": [np.ones(2)]}
 
@@ -184,6 +204,9 @@ def test_other_dtypes_libraries_and_states_are_refused(jax_backend: Backend) -> 
         optimizer.update(PARAMS, SGD().init(PARAMS), PARAMS)
     with pytest.raises(ValueError, match=r"state\.slots\[0\] does not fit params"):
         optimizer.update(PARAMS, optimizer.init([W]), PARAMS)
+    other = {"W": W, "b": [np.ones(1)]}
+    with pytest.raises(ValueError, match=r"state\.slots\[0\]\['b'\]\[0\] of shape \(1,\) for"):
+        optimizer.update(PARAMS, optimizer.init(other), PARAMS)
     lookahead = SGD(momentum=0.9, nesterov="lookahead")
     with pytest.raises(ValueError, match="a state with 0 slots, but keeps 1"):
         lookahead.lookahead(PARAMS, SGD().init(PARAMS))

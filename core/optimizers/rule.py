@@ -145,7 +145,7 @@ class Optimizer(ABC):
         ValueError
             Where `grads` or `state` do not fit `params`: containers, keys, lengths or shapes.
         TypeError
-            Where a gradient is of another dtype, or of another library, than its parameter.
+            Where a gradient or a slot is of another dtype, or library, than its parameter.
         """
         rate = self.learning_rate_at(state.step) if learning_rate is None else learning_rate
         step = state.step + 1
@@ -156,7 +156,9 @@ class Optimizer(ABC):
         places = list(aligned(names, (params, grads, *state.slots)))
         xp = _namespace(self, "params and grads", [x for _, found in places for x in found])
         for path, (parameter, gradient, *slots) in places:
-            self._check_leaf(path, parameter, gradient)
+            self._check_leaf(f"grads{path}", parameter, gradient)
+            for name, slot in zip(names[2:], slots, strict=True):
+                self._check_leaf(f"{name}{path}", parameter, slot)
             numbers = [number_for(xp, scalar, parameter.dtype) for scalar in scalars]
             results.append(rule(xp, gradient, parameter, *slots, *numbers))
         columns = [[result[i] for result in results] for i in range(1 + self.n_slots)]
@@ -170,25 +172,24 @@ class Optimizer(ABC):
     def _check_slots(self, state: State) -> None:
         if len(state.slots) != self.n_slots:
             message = (
-                f"{type(self).__name__}.update() was given a state with {len(state.slots)} slots, "
-                f"but keeps {self.n_slots}: it is that of another optimizer, or of other options. "
+                f"{type(self).__name__} was given a state with {len(state.slots)} slots, but "
+                f"keeps {self.n_slots}: it is that of another optimizer, or of other options. "
                 "Start from init(params)."
             )
             raise ValueError(message)
 
-    def _check_leaf(self, path: str, parameter: Array, gradient: Array) -> None:
-        # Broadcasting would hide a gradient of the wrong shape, promotion one of the wrong dtype.
-        if parameter.shape != gradient.shape:
-            why = f"of shape {tuple(gradient.shape)} for a parameter of {tuple(parameter.shape)}"
+    def _check_leaf(self, place: str, parameter: Array, given: Array) -> None:
+        # Broadcasting would hide a wrong shape, and promotion a wrong dtype.
+        if parameter.shape != given.shape:
+            why = f"of shape {tuple(given.shape)} for a parameter of {tuple(parameter.shape)}"
             error: type[Exception] = ValueError
-        elif parameter.dtype != gradient.dtype:
-            why = f"of {gradient.dtype} for a parameter of {parameter.dtype}"
-            error = TypeError
+        elif parameter.dtype != given.dtype:
+            why, error = f"of {given.dtype} for a parameter of {parameter.dtype}", TypeError
         else:
             return
         message = (
-            f"{type(self).__name__}.update() was given grads{path} {why}. A gradient has the shape "
-            "and the dtype of its parameter: nothing is broadcast or converted unasked."
+            f"{type(self).__name__}.update() was given {place} {why}. Gradients and slots have the "
+            "shape and the dtype of their parameter: nothing is broadcast or converted unasked."
         )
         raise error(message)
 
