@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arrays import as_backend_array, describe_array, filled
+from .arrays import as_backend_array, describe_array, device_of, filled
 from .errors import (
     BackendUnavailableError,
     DeviceFailedError,
@@ -48,6 +48,7 @@ __all__ = [
     "default_name",
     "describe_array",
     "device_failed",
+    "device_of",
     "filled",
     "fused_enabled",
     "get_backend",

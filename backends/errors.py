@@ -120,6 +120,14 @@ def device_failed(what: str, device: str, cause: BaseException) -> DeviceFailedE
     )
 
 
+def spread_array(what: str, remedy: str) -> MixedBackendError:
+    """The error for an array that lies on several devices."""
+    return MixedBackendError(
+        f"{what} is spread over several devices, and a fit or a prediction takes place on one. "
+        f"Gather it first, with jax.{remedy}, or give each device its own rows."
+    )
+
+
 def _first_line(cause: BaseException) -> str:
     text = (str(cause).strip() or type(cause).__name__).splitlines()[0]
     return f"{type(cause).__name__}: {text[:200]}"

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import jax_device_name
-from .errors import NotUsable, too_narrow
+from .arrays import describe_array, jax_device_name
+from .errors import NotUsable, spread_array, too_narrow
 from .record import Array, Backend, Trouble
 
 # The generic passes then need this much for a converted block, however long X is. Larger than on
@@ -153,12 +153,18 @@ def trouble_of(problem: BaseException) -> Trouble | None:
 def on_device_of(array: Array) -> AbstractContextManager[Any]:
     """A context whose default device is that of the array, where it is on one that is not default.
 
-    Rows spread over several devices are left to JAX.
+    Raises
+    ------
+    MixedBackendError
+        For an array whose rows are spread over several devices.
     """
     jax, devices = _import_jax(), array.devices()
+    if len(devices) != 1:
+        raise spread_array(describe_array(array), "device_put(X, jax.devices()[0])")
     default = jax.config.jax_default_device or jax.devices()[0]
-    if len(devices) != 1 or devices == {default}:
-        # Each default device is another program to compile, and so is none.
+    if devices == {default}:
+        # A default device is part of the key of a compiled program: setting the one that holds
+        # anyway would compile everything twice.
         return nullcontext()
     context: AbstractContextManager[Any] = jax.default_device(next(iter(devices)))
     return context

@@ -227,8 +227,8 @@ def column_sums(X: Array, sample_weight: Array | None, origin: Array) -> tuple[A
 
 
 def accepts(X: Array, *_: Any) -> bool:
-    """Dense JAX arrays on one device. Rows spread over several stay where they are: the generic
-    pass is two matrix products, which XLA partitions, and a loop over slices is not."""
+    """Dense JAX arrays on one device. Rows spread over several are for the generic pass: it is two
+    matrix products, which XLA partitions, and a loop over slices is not."""
     if not isinstance(X, jax.Array):
         return False
     return isinstance(X, jax.core.Tracer) or len(X.devices()) == 1

@@ -21,7 +21,7 @@ MOST_NUMBERS = 1 << 20
 
 
 def bucket_size(n_rows: int) -> int:
-    """The next larger (or same) number with at most three binary digits that are not zero.
+    """The next larger (or same) number whose binary digits after the first three are zero.
 
     Examples
     --------

@@ -63,7 +63,7 @@ def _moments(
     return mean, xp.where(varies, variance, 0.0)
 
 
-def off_centre(X: Any, *, backend: Backend) -> Array | None:
+def off_centre(X: Any, *, backend: Backend, fused: bool | None = None) -> Array | None:
     """Approximate column means where some mean is far larger than its column's spread, else None.
 
     Without centring a Gram matrix loses twice the digits that the mean has more than the spread. A
@@ -72,14 +72,16 @@ def off_centre(X: Any, *, backend: Backend) -> Array | None:
     n_samples = X.shape[0]
     if is_sparse(X) or n_samples < 2:
         return None
-    mean, far = around_pass(backend, "column_sums", _far, X)
+    mean, far = around_pass(backend, "column_sums", _far, X, fused=fused)
     return mean if bool(far) else None
 
 
 def _far(xp: Namespace, backend: Backend, fused: bool | None, X: Array) -> tuple[Array, Array]:
     rows = X[:: max(1, X.shape[0] // LOOKED_AT), :]
     mean, variance = _moments(xp, backend, fused, rows, None)
-    return mean, xp.any((variance > 0) & (mean * mean > FAR**2 * variance))
+    # A Gram matrix in float32 has lost as much at the square root of that.
+    precision = float(xp.finfo(xp.float64).eps) / float(xp.finfo(mean.dtype).eps)
+    return mean, xp.any((variance > 0) & (mean * mean > FAR**2 * precision * variance))
 
 
 def standard_scale(xp: Namespace, variance: Array) -> Array:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from ..backends import Backend, DeviceMemoryError, device_failed, out_of_memory
+from ..backends import Backend, DeviceMemoryError, device_failed, device_of, out_of_memory
 
 # Bytes of a block below which memory is short for other reasons, and from which halving starts
 # where the whole array was one block.
@@ -43,6 +43,11 @@ def in_blocks_that_fit(backend: Backend, generic: Callable[..., Any], *arguments
         block_bytes = (block_bytes or LARGEST_BLOCK) // 2
 
 
+def on_device_of(backend: Backend, X: Any) -> AbstractContextManager[Any]:
+    """A context in which new arrays are made on the device of X; for host data, on the default."""
+    return backend.on_device_of(X) if isinstance(X, backend.array_type) else nullcontext()
+
+
 @contextmanager
 def working_on(backend: Backend, X: Any, what: str) -> Iterator[None]:
     """Make new arrays on the device of X; say in plain words when it has no memory left, or fails.
@@ -58,7 +63,7 @@ def working_on(backend: Backend, X: Any, what: str) -> Iterator[None]:
     ------
     DeviceMemoryError, DeviceFailedError
     """
-    there = backend.on_device_of(X) if isinstance(X, backend.array_type) else nullcontext()
+    there = on_device_of(backend, X)
     try:
         with there:
             yield
@@ -67,4 +72,6 @@ def working_on(backend: Backend, X: Any, what: str) -> Iterator[None]:
         if trouble is None or isinstance(problem, DeviceMemoryError):
             raise
         explain = out_of_memory if trouble == "memory" else device_failed
-        raise explain(what, backend.device, problem) from problem
+        device = device_of(X)
+        device = backend.device if device == "cpu" else device  # host data on its way, too
+        raise explain(what, device, problem) from problem

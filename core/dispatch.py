@@ -17,6 +17,7 @@ def run_kernel(
     generic: Callable[..., Any],
     *arguments: Any,
     fused: bool | None = None,
+    in_blocks: bool = True,
 ) -> Any:
     """Run the backend's kernel `name` if it has one that accepts these arguments, else `generic`.
 
@@ -29,11 +30,15 @@ def run_kernel(
         Takes `*arguments` and `backend=`.
     fused : bool or None
         False forces the generic kernel; None leaves it to `use_fused` and XPFIT_FUSED.
+    in_blocks : bool
+        Whether the generic kernel reads X in blocks, which are halved where memory is short.
     """
     kernel = backend.kernels.get(name)
     if kernel is not None and fused_enabled(fused) and kernel.accepts(*arguments):
         return kernel.call(*arguments)
-    return in_blocks_that_fit(backend, generic, *arguments)
+    if in_blocks:
+        return in_blocks_that_fit(backend, generic, *arguments)
+    return generic(*arguments, backend=backend)
 
 
 def has_kernel(backend: Backend, name: str, fused: bool | None = None) -> bool:

@@ -150,6 +150,7 @@ def fit_linear_model(
         working_on(backend, X, what),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),
     ):
+        given_X, given_y = X, y
         if n_samples >= n_features:  # fewer rows are solved by a matrix of rows
             X, y, sample_weight = in_bucket(backend, Rows(X, y, sample_weight), fused)
         if loss.is_multiclass:
@@ -159,7 +160,7 @@ def fit_linear_model(
             standardize, fused,
         )  # fmt: skip
         if fit_intercept and y.ndim == 1 and n_samples > n_features:
-            centre = off_centre(X, backend=backend)
+            centre = off_centre(X, backend=backend, fused=fused)
             if centre is not None:
                 # Gram matrices of all rows as they are would be rounding; of samples they are not.
                 if chosen == "exact":
@@ -171,7 +172,7 @@ def fit_linear_model(
                 objective.centre = centre
                 objective.shift = centre if objective.shift is None else objective.shift
         objective.on_overflow = partial(
-            raise_nonfinite, X, backend, who, feature_names, loss, objective.y
+            raise_nonfinite, given_X, backend, who, feature_names, loss, given_y
         )
         if chosen == "exact":
             W, b, result = _exact(objective, y, tol, callbacks)

@@ -11,6 +11,7 @@ import numpy as np
 from array_api_compat import device
 
 from ..backends import Array, Backend
+from .buckets import Rows, in_bucket
 from .device_work import working_on
 from .fit import LinearFit, fit_linear_model
 from .losses import HALF_SQUARED_ERROR
@@ -45,6 +46,9 @@ def fit_huber(
 
     Unless a start is given, it is the least-squares fit and the median absolute residual of it.
     """
+    if X.shape[0] >= X.shape[1]:
+        with working_on(backend, X, who):
+            X, y, sample_weight = in_bucket(backend, Rows(X, y, sample_weight), None)
     xp, dtype = backend.xp, backend.compute_dtype(X.dtype)
     host = np.float32 if xp.finfo(dtype).bits == 32 else np.float64
     y = xp.astype(y, dtype, copy=False)

@@ -21,7 +21,9 @@ def raise_nonfinite(
     """Raise the error for a first evaluation that is not finite: the columns or the loss at fault,
     if any."""
     text = describe_nonfinite(X, backend=backend, who=who, feature_names=feature_names)
-    if text is None and loss is not None and not loss.is_multiclass:
+    if text is None and loss is not None and y is not None and not loss.is_multiclass:
+        dtype = backend.compute_dtype(X.dtype)
+        y = backend.xp.astype(y if y.ndim == 1 else y[:, 0], dtype, copy=False)
         text = _describe_loss(loss, y, backend, who)
     if text is None:
         text = (

@@ -101,9 +101,9 @@ class ForFit(NamedTuple):
 def place_for_fit(argument: str | None, X: Array, y: Any, weight: Any, *, who: str) -> ForFit:
     """The backend of a fit, and its arrays where that backend reads them.
 
-    With "auto", device arrays of few numbers come to the host: there the launches of a fit take
-    longer than its arithmetic. (569 x 30: JAX on the CPU took 2.5 times NumPy's time once it had
-    compiled.) Without an argument, arrays stay where they are.
+    With "auto", device arrays of few numbers come to the host. That is by reckoning: a fit of few
+    numbers is all launches there. (JAX on the CPU took 2.5 times NumPy's time for 569 x 30, once it
+    had compiled; no GPU was measured.) Without an argument, arrays stay where they are.
 
     Parameters and errors are those of `backend_for_fit`; y may be None where it stays on the host
     in any case.
@@ -112,7 +112,8 @@ def place_for_fit(argument: str | None, X: Array, y: Any, weight: Any, *, who: s
     on_device = backend_of(X, y, weight) is not None
     small = X.shape[0] * X.shape[1] < CROSSOVER
     # A bfloat16 has no kind that NumPy computes with.
-    if argument != AUTO or not on_device or not small or np.dtype(X.dtype).kind not in "biuf":
+    held = all(np.dtype(a.dtype).kind in "biuf" for a in (X, y) if backend_of(a) is not None)
+    if argument != AUTO or not (on_device and small and held):
         return ForFit(backend, X, y, weight)
     X, y, weight = to_host(X), to_host(y), to_host(weight)
     return ForFit(_automatic(X), X, y, weight)

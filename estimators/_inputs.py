@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from ..backends import Array, Backend, as_backend_array, backend_of, get_backend
 from ..core.columns import describe_nonfinite
-from ..core.device_work import working_on
+from ..core.device_work import on_device_of, working_on
 from ..core.passes import is_sparse
 
 # Bytes of the widest float that is read as stored; a wider one becomes float64.
@@ -116,8 +115,7 @@ def compute_dtype(backend: Backend, X: Array) -> np.dtype[Any]:
 
 def beside(X: Array, values: np.ndarray[Any, Any], backend: Backend) -> Array:
     """Host values in the backend's hands, on the device of X where X is on one already."""
-    there = backend.on_device_of(X) if isinstance(X, backend.array_type) else nullcontext()
-    with there:
+    with on_device_of(backend, X):
         return backend.from_numpy(values)
 
 

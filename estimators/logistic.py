@@ -188,8 +188,10 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         X = read_features(self, X, reset=True)
         # Text labels fit no device; their codes are sent instead.
         placed_y = None if held_on_host(y) else y
-        backend, X, _, weight = place_for_fit(self.backend, X, placed_y, weight, who=name_of(self))
-        labels = encode_labels(self, y, X.shape[0])
+        backend, X, placed_y, weight = place_for_fit(
+            self.backend, X, placed_y, weight, who=name_of(self)
+        )
+        labels = encode_labels(self, y if placed_y is None else placed_y, X.shape[0])
         solver = choose_solver(self, labels.classes.shape[0])
         weight, total = self._weights(weight, labels, X, backend)
         fit = self._fit(

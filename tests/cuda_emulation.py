@@ -242,9 +242,9 @@ def _forget() -> None:
 @contextlib.contextmanager
 def emulated_backend() -> Iterator[Backend]:
     """NumPy's functions with the fused kernels of CuPy's, in the emulation."""
-    module, real = emulated_cupy(), launch._cupy
+    module, real = emulated_cupy(), launch.cupy_module
     _forget()
-    launch._cupy = lambda: module
+    launch.cupy_module = lambda: module
     try:
         numpy = get_backend("numpy")
         yield dataclasses.replace(
@@ -255,8 +255,9 @@ def emulated_backend() -> Iterator[Backend]:
             to_numpy=np.asarray,
             compute_dtype=cupy_backend.compute_dtype,
             cholesky=None,
+            on_device_of=cupy_backend.on_device_of,
             kernels=KERNELS,
         )
     finally:
-        launch._cupy = real
+        launch.cupy_module = real
         _forget()

@@ -103,3 +103,10 @@ def test_what_is_not_compiled_or_large_stays(
     assert in_bucket(dataclasses.replace(jax_backend, compiles=False), rows, None) is rows
     monkeypatch.setattr(buckets, "MOST_NUMBERS", rows.X.size - 1)
     assert in_bucket(jax_backend, rows, None) is rows
+
+
+def test_an_error_counts_the_rows_that_were_given(jax_backend: Backend) -> None:
+    X, y, _ = _data(333, HALF_POISSON, False)
+    y[0] = 0.0
+    with pytest.raises(ValueError, match="for 1 of 333 samples"), np.errstate(divide="ignore"):
+        fit_linear_model(*map(jax_backend.from_numpy, (X, y)), loss=LOG_RATIO, backend=jax_backend)

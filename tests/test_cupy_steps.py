@@ -15,12 +15,12 @@ from emulated_passes import NUMPY
 from test_cupy_lbfgs import NUMBERS, UPDATE, Walk, arguments, flat, generic
 
 from xpfit.backends import Backend
-from xpfit.backends.cupy_kernels import step_launch
+from xpfit.backends.cupy_kernels import geometry, step_launch
 from xpfit.core.dispatch import has_kernel
 from xpfit.core.fit import fit_linear_model
 from xpfit.core.linalg import Dense, InverseFactor
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, SQUARED_HINGE
-from xpfit.core.solvers import full_step, lbfgs
+from xpfit.core.solvers import full_step, lbfgs, preconditioner
 from xpfit.core.solvers.lbfgs import Memory
 
 
@@ -58,6 +58,8 @@ def test_how_many_parameters_and_pairs(emulation: Backend, size: int, capacity: 
     point = lbfgs.Point(np.zeros(size), np.zeros(size))
     given = 1, 0, point, point, Dense(np.zeros((size, size)))
     assert UPDATE.accepts(*arguments(memory, given)) == (size <= 1024 and capacity <= 32)
+    # Core makes the dense inverse for what the kernel takes, and for nothing else.
+    assert preconditioner.MAX_DENSE == geometry.MOST_PARAMETERS
 
 
 def test_numbers_that_are_not_taken(emulation: Backend) -> None:
@@ -116,9 +118,9 @@ def test_numbers_that_are_not_finite(emulation: Backend, which: int, bad: float)
 FITS = [(HALF_BINOMIAL, 30, 1), (HALF_MULTINOMIAL, 8, 3), (SQUARED_HINGE, 30, 1)]
 
 
-def data_of(d: int, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
+def data_of(d: int, n_outputs: int, n: int = 569) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((569, d)) * np.geomspace(0.1, 10.0, d)
+    X = rng.standard_normal((n, d)) * np.geomspace(0.1, 10.0, d)
     raw = X @ rng.standard_normal((d, max(2, n_outputs))) / d**0.5
     return X, np.argmax(raw + rng.gumbel(size=raw.shape), axis=1).astype(float)
 
@@ -149,6 +151,12 @@ def test_whole_fits(emulation: Backend, loss: Any, d: int, n_outputs: int) -> No
     generic_fit = fitted(emulation, emulated, loss, data, n_outputs=n_outputs, fused=False)
     assert not Kernel.launched
     np.testing.assert_allclose(ours.W, generic_fit.W, atol=1e-8)
+
+
+def test_no_kernel_is_launched_for_samples_either(emulation: Backend) -> None:
+    Kernel.launched.clear()
+    fitted(emulation, emulated, HALF_BINOMIAL, data_of(10, 1, n=4000), fused=False)
+    assert not Kernel.launched
 
 
 def test_launches_of_an_iteration(emulation: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from xpfit.backends import Backend, use_fused
 from xpfit.core.fit import fit_linear_model
+from xpfit.core.fit_huber import fit_huber
 from xpfit.core.linalg import InverseFactor
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, huber
 from xpfit.core.objective import LinearObjective
@@ -123,3 +124,19 @@ def test_another_number_of_rows_compiles_no_pass(
     # To fill up to the bucket, and two transfers.
     assert len(found) <= 3, found
     assert [text for text in found if "_run_on_parts" in text] == []
+
+
+def test_huber_compiles_no_pass_for_another_number_of_rows(
+    jax_backend: Backend, programs: Any
+) -> None:
+    def fitted(n: int) -> None:
+        rng = np.random.default_rng(n)
+        X = rng.normal(size=(n, 5))
+        y = X[:, 0] + rng.normal(size=n)
+        fit_huber(jax_backend.from_numpy(X), jax_backend.from_numpy(y), backend=jax_backend)
+
+    fitted(2001)
+    with programs() as found:
+        fitted(1999)
+    assert len(found) <= 5, found
+    assert [text for text in found if "_gram" in text or "_loss" in text] == []

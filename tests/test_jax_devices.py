@@ -72,3 +72,24 @@ def test_the_size_of_blocks_is_that_of_the_platform(jax_backend: Backend) -> Non
     assert block not in _loop_sizes("cuda", X)
     sums = sum_over_blocks(lambda X: jnp.sum(X, axis=0), jnp.float64, X)
     np.testing.assert_array_equal(np.asarray(sums), np.asarray(X).sum(axis=0))
+
+
+SPREAD = """
+import jax, numpy as np, xpfit
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from xpfit.backends import MixedBackendError
+spread = NamedSharding(Mesh(np.asarray(jax.devices()), ("rows",)), PartitionSpec("rows"))
+X = jax.device_put(np.arange(16.0).reshape(8, 2), spread)
+y = jax.device_put(np.arange(8.0), spread)
+try:
+    xpfit.{estimator}().fit(X, y)
+except MixedBackendError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("estimator", ["Ridge", "PoissonRegressor", "HuberRegressor"])
+def test_rows_on_several_devices_are_refused(jax_backend: Backend, estimator: str) -> None:
+    text = python_output(SPREAD.format(estimator=estimator), **TWO_DEVICES)
+    assert "is spread over several devices" in text
+    assert "jax.device_put(X, jax.devices()[0])" in text

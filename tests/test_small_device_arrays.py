@@ -51,6 +51,7 @@ def test_what_numpy_does_not_hold_stays(jax_backend: Backend) -> None:
 
     X, y, _ = _arrays(jax_backend, 200)
     assert Ridge(backend="auto").fit(X.astype(jnp.bfloat16), y).backend_ == "jax"
+    assert Ridge(backend="auto").fit(X, y.astype(jnp.bfloat16)).backend_ == "jax"
 
 
 def test_text_labels(jax_backend: Backend) -> None:

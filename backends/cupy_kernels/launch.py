@@ -37,7 +37,7 @@ MOST_ALIGNED = 256
 Arguments = tuple[Any, ...]
 
 
-def _cupy() -> Any:
+def cupy_module() -> Any:
     return import_module("cupy")
 
 
@@ -48,7 +48,7 @@ def _readable(formula: Any) -> bool:
 
 @functools.cache
 def _shared_bytes_of(device: int) -> int:
-    attributes = _cupy().cuda.Device(device).attributes
+    attributes = cupy_module().cuda.Device(device).attributes
     return int(attributes["MaxSharedMemoryPerBlockOptin"])
 
 
@@ -130,7 +130,7 @@ def accepts_predict_raw(X: Any, W: Any, b: Any) -> bool:
 @functools.lru_cache(maxsize=256)
 def _compiled(make: Any, name: str, device: int, *parts: Any) -> tuple[Any, Any]:
     """The kernel `name` and `add_slots` of the text that `make(*parts)` writes, on one device."""
-    module = _cupy().RawModule(code=make(*parts), options=OPTIONS)
+    module = cupy_module().RawModule(code=make(*parts), options=OPTIONS)
     kernel = module.get_function(name)
     # The most that the device has, not what one launch needs: CuPy shares a kernel among modules
     # of the same text, and passes of several shapes may have one.
@@ -148,7 +148,7 @@ def _summed(
     shared_bytes: int,
 ) -> Array:
     """Run a pass over all slots, then add them up: n_sums numbers."""
-    cupy, (kernel, add_slots) = _cupy(), kernels
+    cupy, (kernel, add_slots) = cupy_module(), kernels
     slot_rows, n_slots = slots_of(X.shape[0], tile_rows, n_sums)
     slots = cupy.empty((n_slots, n_sums), dtype=np.float64)
     sums = cupy.empty(n_sums, dtype=dtype)
@@ -161,7 +161,7 @@ def _summed(
 
 
 def _vector(array: Array, dtype: Any) -> Array:
-    return _cupy().ascontiguousarray(array, dtype=dtype)
+    return cupy_module().ascontiguousarray(array, dtype=dtype)
 
 
 def _weight(sample_weight: Array | None, y: Array, dtype: Any) -> tuple[Array, np.int32]:
@@ -242,7 +242,7 @@ def _multinomial(
 ) -> tuple[Any, Array, Array]:
     tile = _tile_geometry(X, W)
     assert tile is not None, "accepts was asked first"
-    cupy, dtype, (d, n_classes) = _cupy(), W.dtype, W.shape
+    cupy, dtype, (d, n_classes) = cupy_module(), W.dtype, W.shape
     stored, size = str(X.dtype), d * n_classes
     shared_bytes = tile.shared_bytes(d, n_classes, _sizes(X, W))
     parts = stored, str(dtype), tile
@@ -270,7 +270,7 @@ def predict_raw(X: Array, W: Array, b: Array) -> Array:
     slot_rows, n_slots = slots_of(n, geometry.tile_rows, 1)
     with X.device:
         kernel, _ = _compiled(source.predict_raw_source, "predict_raw", X.device.id, *parts)
-        out = _cupy().empty(n, dtype=dtype)
+        out = cupy_module().empty(n, dtype=dtype)
         arguments = (
             X, _vector(W.reshape(-1), dtype), _vector(b, dtype),
             np.int64(n), np.int32(d), np.int64(slot_rows), np.int32(n_slots), out,

@@ -29,7 +29,7 @@ from .prelude import COMPUTED
 @functools.lru_cache(maxsize=32)
 def _compiled(make: Any, name: str, device: int, dtype: str, threads: int) -> Any:
     """The kernel `name` of the text that `make` writes; the device is part of the key alone."""
-    module = launch._cupy().RawModule(code=make(dtype, threads), options=launch.OPTIONS)
+    module = launch.cupy_module().RawModule(code=make(dtype, threads), options=launch.OPTIONS)
     return module.get_function(name)
 
 
@@ -70,7 +70,7 @@ def lbfgs_update(
     """Fused `core.solvers.lbfgs.generic_update`: the memory, in place; direction; theta there."""
     theta = here.theta
     size, dtype, capacity = int(theta.shape[0]), theta.dtype, int(memory.steps.shape[0])
-    cupy, threads = launch._cupy(), threads_of(size)
+    cupy, threads = launch.cupy_module(), threads_of(size)
     numbers = (np.int32(n) for n in (n_slots, capacity, slot, size))
     with theta.device:
         kernel = _compiled(
@@ -87,7 +87,7 @@ def lbfgs_update(
 
 
 def accepts_step_numbers(start: Any, along: Any, value: Any, gradient: Any) -> bool:
-    """Whether `step_numbers` takes these arguments: vectors that one block adds up in no time."""
+    """Whether `step_numbers` takes these arguments: vectors of up to 16,384 numbers."""
     if along.ndim != 1 or str(along.dtype) not in COMPUTED:
         return False
     size, dtype = int(along.shape[0]), along.dtype
@@ -106,7 +106,7 @@ def step_numbers(start: Array, along: Array, value: Array, gradient: Array) -> A
         kernel = _compiled(
             source.step_numbers_source, "step_numbers", along.device.id, str(dtype), threads
         )
-        numbers = launch._cupy().empty(4, dtype=dtype)
+        numbers = launch.cupy_module().empty(4, dtype=dtype)
         arguments = np.int32(size), start, along, value, gradient, numbers
         shared_bytes = numbers_shared_bytes(int(dtype.itemsize))
         kernel((1,), (threads,), arguments, shared_mem=shared_bytes)

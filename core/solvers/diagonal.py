@@ -28,7 +28,7 @@ def mean_curvature(objective: LinearObjective, theta: Array) -> Array:
     """Weighted mean over rows of the diagonal curvature of each output."""
     xp = objective.backend.xp
     W, b = objective.coefficients(theta)
-    raw = predict_raw(objective.X, W, b, backend=objective.backend)
+    raw = predict_raw(objective.X, W, b, backend=objective.backend, fused=objective.fused)
     loss = objective.loss
     curvature = (
         loss.curvature(xp, objective.y, raw)

@@ -46,7 +46,9 @@ def attempt_along(
     arguments = start, along, value, point.gradient
     # Asked here, and not by run_kernel: that is a microsecond, and hosts have nothing to fuse.
     if has_kernel(backend, "step_numbers", fused):
-        numbers = run_kernel(backend, "step_numbers", step_numbers, *arguments, fused=fused)
+        numbers = run_kernel(
+            backend, "step_numbers", step_numbers, *arguments, fused=fused, in_blocks=False
+        )
     else:
         numbers = step_numbers(*arguments, backend=backend)
     return Attempt(along, point, numbers)

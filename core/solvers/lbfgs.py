@@ -110,7 +110,7 @@ def update(
     """
     kept, along, theta = run_kernel(
         backend, "lbfgs_update", generic_update,
-        n_slots, memory, slot, before, here, apply_initial, fused=fused,
+        n_slots, memory, slot, before, here, apply_initial, fused=fused, in_blocks=False,
     )  # fmt: skip
     return Memory(*kept), along, theta
 

@@ -22,10 +22,11 @@ from .result import EXACT, ILL_CONDITIONED, Callback, History, SolverResult
 
 # Refinements at most; the gradient is at rounding after one or two unless X is nearly singular.
 MAX_REFINEMENTS = 10
-# The gradient at the solution, as a share of the longest column times the size of y and in units of
-# the machine precision, up to which the equations count as solved. More is left where the Gram
-# matrix is mostly rounding.
-SOLVED = 1e6
+# The gradient at the solution, as a share of the longest column times the size of y, up to which
+# the equations count as solved. More is left where the Gram matrix is mostly rounding.
+SOLVED = 2e-10
+# What rounding leaves of it in short floats, in units of their precision.
+SOLVED_ROUNDING = 1e3
 
 
 def solve_least_squares(
@@ -82,8 +83,8 @@ def solve_least_squares(
         if norm <= 1e-6 * tol:
             break
     last = history.records[-1].gradient_norm
-    rounding = float(xp.finfo(objective.dtype).eps) * length * math.sqrt(2.0 * start[0][0])
-    solved = last <= max(tol, SOLVED * rounding)
+    share = max(SOLVED, SOLVED_ROUNDING * float(xp.finfo(objective.dtype).eps))
+    solved = last <= max(tol, share * length * math.sqrt(2.0 * start[0][0]))
     reason = EXACT if solved else ILL_CONDITIONED
     theta = xp.stack(thetas, axis=1)
     return history.result(theta, reason, "exact", n_passes(), tol)
