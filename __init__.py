@@ -17,6 +17,8 @@ _HOME = {
     "PoissonRegressor": "estimators",
     "HuberRegressor": "estimators",
     "GeneralizedLinearRegressor": "estimators",
+    "SGDClassifier": "estimators",
+    "SGDRegressor": "estimators",
     "load": "estimators",
     "available_backends": "backends",
     "get_backend": "backends",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arrays import as_backend_array, describe_array, device_of, filled
+from .arrays import as_backend_array, bucket_size, describe_array, device_of, filled
 from .errors import (
     BackendUnavailableError,
     DeviceFailedError,
@@ -44,6 +44,7 @@ __all__ = [
     "as_backend_array",
     "available_backends",
     "backend_of",
+    "bucket_size",
     "checked_default",
     "default_name",
     "describe_array",

@@ -151,3 +151,18 @@ def as_backend_array(array: Any) -> Any:
             f"({problem}). Pass tensor.float(), or tensor.half()."
         )
         raise TypeError(message) from problem
+
+
+def bucket_size(n_rows: int) -> int:
+    """The next larger (or same) number whose binary digits after the first three are zero.
+
+    Sizes of arrays for which programs are compiled: a new size is rarely another program.
+
+    Examples
+    --------
+    >>> from xpfit.backends import bucket_size
+    >>> [bucket_size(n) for n in (1, 7, 9, 100, 569, 4001)]
+    [1, 7, 10, 112, 640, 4096]
+    """
+    step = 1 << max(0, (n_rows - 1).bit_length() - 3)
+    return -(-n_rows // step) * step

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from .arrays import describe_array, jax_device_name
 from .errors import NotUsable, spread_array, too_narrow
-from .record import Array, Backend, Trouble
+from .record import Array, Backend, FusedKernel, Trouble
 
 # The generic passes then need this much for a converted block, however long X is. Larger than on
 # a host: each block is a few dispatches, and inside a traced function the loop is unrolled.
@@ -180,6 +181,7 @@ def make() -> Backend:
     """
     jax = _import_jax()
     found = _find_devices()
+    from .jax_epoch import accepts_epoch, minibatch_epoch
     from .jax_kernels import KERNELS
 
     return Backend(
@@ -199,5 +201,7 @@ def make() -> Backend:
         set_row=set_row,
         trouble_of=trouble_of,
         on_device_of=on_device_of,
-        kernels=KERNELS,
+        kernels=MappingProxyType(
+            {**KERNELS, "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch)}
+        ),
     )

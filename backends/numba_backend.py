@@ -16,6 +16,7 @@ import numpy as np
 
 from .blas_threads import single_blas_thread
 from .errors import NotUsable
+from .numba_epoch import accepts_epoch, minibatch_epoch
 from .numba_layout import (
     as_vector,
     as_writeable,
@@ -257,6 +258,7 @@ def make() -> Backend:
                 "weighted_gram": FusedKernel(weighted_gram, _accepts_gram),
                 "column_sums": FusedKernel(column_sums, _accepts_columns),
                 "predict_raw": FusedKernel(predict_raw, _accepts_prediction),
+                "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch),
             }
         ),
     )

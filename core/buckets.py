@@ -12,24 +12,12 @@ from typing import NamedTuple
 
 from array_api_compat import device
 
-from ..backends import Array, Backend, Namespace
+from ..backends import Array, Backend, Namespace, bucket_size
 from .dispatch import can_compile, compiled
 
 # Numbers of X up to which it is filled up. A copy of these is nothing; passes over more of them
 # take so long that compiling does not matter, and a copy would.
 MOST_NUMBERS = 1 << 20
-
-
-def bucket_size(n_rows: int) -> int:
-    """The next larger (or same) number whose binary digits after the first three are zero.
-
-    Examples
-    --------
-    >>> [bucket_size(n) for n in (1, 7, 9, 100, 569, 4001)]
-    [1, 7, 10, 112, 640, 4096]
-    """
-    step = 1 << max(0, (n_rows - 1).bit_length() - 3)
-    return -(-n_rows // step) * step
 
 
 class Rows(NamedTuple):

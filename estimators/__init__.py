@@ -1,4 +1,4 @@
-"""The scikit-learn interface: six linear models, and the file that keeps a fitted one."""
+"""The scikit-learn interface: eight linear models, and the file that keeps a fitted one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from .linear import LinearRegression
 from .logistic import LogisticRegression
 from .model_file import ModelFileError, load, read_metadata
 from .ridge import Ridge
+from .sgd_classifier import SGDClassifier
+from .sgd_regressor import SGDRegressor
 
 __all__ = [
     "GeneralizedLinearRegressor",
@@ -17,6 +19,8 @@ __all__ = [
     "ModelFileError",
     "PoissonRegressor",
     "Ridge",
+    "SGDClassifier",
+    "SGDRegressor",
     "load",
     "read_metadata",
 ]

@@ -50,9 +50,9 @@ def choose_host_backend(n_samples: int, n_features: int, n_stored: int | None = 
     return "numpy" if size < auto_crossover() else "numba"
 
 
-def _automatic(X: Array) -> Backend:
-    n_stored = X.nnz if is_sparse(X) else None
-    name = choose_host_backend(X.shape[0], X.shape[1], n_stored)
+def _automatic(X: Array, numbers: int = 0) -> Backend:
+    n_stored = X.nnz if is_sparse(X) else X.shape[0] * X.shape[1]
+    name = choose_host_backend(X.shape[0], X.shape[1], max(n_stored, numbers))
     try:
         return get_backend(name, source="backend='auto'")
     except BackendUnavailableError:
@@ -61,7 +61,9 @@ def _automatic(X: Array) -> Backend:
         return get_backend("numpy")
 
 
-def backend_for_fit(argument: str | None, X: Array, *others: Any, who: str) -> Backend:
+def backend_for_fit(
+    argument: str | None, X: Array, *others: Any, who: str, numbers: int = 0
+) -> Backend:
     """The backend of a fit: argument > arrays > `use_backend` > XPFIT_BACKEND > auto.
 
     Parameters
@@ -72,6 +74,8 @@ def backend_for_fit(argument: str | None, X: Array, *others: Any, who: str) -> B
         Host data may be sent to any backend; arrays on a device stay with theirs.
     *others : arrays or None
         y and sample_weight.
+    numbers : int
+        X counts as this large, where it is smaller: for fits that do more with it than passes.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def backend_for_fit(argument: str | None, X: Array, *others: Any, who: str) -> B
         return get_backend(default)
     if demanded is not None:
         return get_backend(demanded, source=f"backend= in {who}")
-    return _automatic(X)
+    return _automatic(X, numbers)
 
 
 class ForFit(NamedTuple):
@@ -98,7 +102,9 @@ class ForFit(NamedTuple):
     sample_weight: Any
 
 
-def place_for_fit(argument: str | None, X: Array, y: Any, weight: Any, *, who: str) -> ForFit:
+def place_for_fit(
+    argument: str | None, X: Array, y: Any, weight: Any, *, who: str, numbers: int = 0
+) -> ForFit:
     """The backend of a fit, and its arrays where that backend reads them.
 
     With "auto", device arrays of few numbers come to the host. That is by reckoning: a fit of few
@@ -108,7 +114,7 @@ def place_for_fit(argument: str | None, X: Array, y: Any, weight: Any, *, who: s
     Parameters and errors are those of `backend_for_fit`; y may be None where it stays on the host
     in any case.
     """
-    backend = backend_for_fit(argument, X, y, weight, who=who)
+    backend = backend_for_fit(argument, X, y, weight, who=who, numbers=numbers)
     on_device = backend_of(X, y, weight) is not None
     small = X.shape[0] * X.shape[1] < CROSSOVER
     # A bfloat16 has no kind that NumPy computes with.
@@ -116,7 +122,7 @@ def place_for_fit(argument: str | None, X: Array, y: Any, weight: Any, *, who: s
     if argument != AUTO or not (on_device and small and held):
         return ForFit(backend, X, y, weight)
     X, y, weight = to_host(X), to_host(y), to_host(weight)
-    return ForFit(_automatic(X), X, y, weight)
+    return ForFit(_automatic(X, numbers), X, y, weight)
 
 
 def backend_for_prediction(argument: str | None, X: Array) -> Backend:

@@ -102,17 +102,20 @@ class LinearEstimator(BaseEstimator):
         """Where a warm start begins: (W, b) of the previous fit, or (None, None)."""
         if not (getattr(self, "warm_start", False) and hasattr(self, "coef_")):
             return None, None
+        return self._coefficients_of_last_fit(X, n_outputs)
+
+    def _coefficients_of_last_fit(self, X: Array, n_outputs: int) -> tuple[Any, Any]:
         W = np.atleast_2d(self.coef_).T.astype(np.float64)
         if W.shape != (X.shape[1], n_outputs):
             message = (
-                f"{name_of(self)}(warm_start=True): the previous fit had {W.shape[0]} features "
-                f"and {W.shape[1]} output(s), but these data have {X.shape[1]} and {n_outputs}. "
-                "Set warm_start=False, or fit a clone()."
+                f"{name_of(self)}: the previous fit had {W.shape[0]} features and {W.shape[1]} "
+                f"output(s), but these data have {X.shape[1]} and {n_outputs}. Set "
+                "warm_start=False, or fit a clone()."
             )
             raise ValueError(message)
         return W, np.atleast_1d(self.intercept_).astype(np.float64)
 
-    def _record(self, fit: Any, backend: Backend) -> None:
+    def _record(self, fit: Any, backend: Backend, *, warn: bool = True) -> None:
         """Set the attributes that tell how the fit went; warn where it did not converge."""
         result = fit.result
         self.backend_ = backend.name
@@ -123,7 +126,7 @@ class LinearEstimator(BaseEstimator):
         self.stop_reason_ = result.stop_reason
         # On the host: the model must load where the library that fitted it is missing.
         self.result_ = replace(result, theta=np.asarray(backend.to_numpy(result.theta)))
-        if not (result.converged or result.stop_reason == STOPPED_BY_CALLBACK):
+        if warn and not (result.converged or result.stop_reason == STOPPED_BY_CALLBACK):
             text = result.message
             text = text if name_of(self) in text else f"{name_of(self)}: {text}"
             warnings.warn(text, ConvergenceWarning, stacklevel=_depth_to_user())

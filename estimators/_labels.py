@@ -67,6 +67,12 @@ def encode_labels(estimator: Any, y: Any, n_samples: int) -> Labels:
     >>> labels.classes.tolist(), labels.codes.tolist()
     (['no', 'yes'], [0, 1, 0])
     """
+    labels = _read(estimator, y, n_samples)
+    _check_number_of_classes(labels.classes, name_of(estimator))
+    return labels
+
+
+def _read(estimator: Any, y: Any, n_samples: int) -> Labels:
     who = name_of(estimator)
     y = np.asarray(to_host(y))
     if y.ndim == 2 and y.shape[1] == 1:
@@ -74,7 +80,7 @@ def encode_labels(estimator: Any, y: Any, n_samples: int) -> Labels:
             "A column-vector y was passed when a 1d array was expected. Please change the shape "
             "of y to (n_samples,), for example using ravel().",
             DataConversionWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         y = y.reshape(-1)
     if y.ndim != 1:
@@ -84,9 +90,74 @@ def encode_labels(estimator: Any, y: Any, n_samples: int) -> Labels:
         )
         raise ValueError(message)
     check_rows(who, "y", y.shape[0], n_samples)
-    labels = _encode(y, who)
-    _check_number_of_classes(labels.classes, who)
-    return labels
+    return _encode(y, who)
+
+
+def codes_among(estimator: Any, y: Any, classes: np.ndarray[Any, Any], n_samples: int) -> Codes:
+    """The code of each row among classes that are known already: a part of them may do.
+
+    Raises
+    ------
+    ValueError
+        For a label that is not among them, and as `encode_labels`.
+    """
+    found = _read(estimator, y, n_samples)
+    known = {label: code for code, label in enumerate(classes.tolist())}
+    new = [label for label in found.classes.tolist() if label not in known]
+    if new:
+        message = (
+            f"{name_of(estimator)}: y holds {new[0]!r}, which is not among the classes "
+            f"{', '.join(map(repr, classes.tolist()[:10]))}. Name all labels in the first call's "
+            "classes."
+        )
+        raise ValueError(message)
+    position = np.asarray([known[label] for label in found.classes.tolist()], dtype=np.int32)
+    codes: Codes = position[found.codes]
+    return codes
+
+
+def split_by_class(
+    estimator: Any, labels: Labels, fraction: float, rng: np.random.Generator
+) -> np.ndarray[Any, Any]:
+    """Rows to hold out, ascending: that share of the rows of each class, as near as whole rows go.
+
+    Raises
+    ------
+    ValueError
+        Where nothing would be held out, or nothing be left to learn from.
+    """
+    n_samples = labels.codes.shape[0]
+    n_held = round(fraction * n_samples)
+    _check_split(estimator, n_held, n_samples, fraction)
+    shares = fraction * np.bincount(labels.codes, minlength=labels.classes.shape[0])
+    counts = np.floor(shares).astype(int)
+    # The rows still wanted go to the classes that rounding has cost most.
+    most_lost = np.argsort(counts - shares, kind="stable")
+    counts[most_lost[: n_held - counts.sum()]] += 1
+    shuffled = rng.permutation(n_samples)
+    held = [shuffled[labels.codes[shuffled] == code][:count] for code, count in enumerate(counts)]
+    return np.sort(np.concatenate(held))
+
+
+def split_rows(
+    estimator: Any, n_samples: int, fraction: float, rng: np.random.Generator
+) -> np.ndarray[Any, Any]:
+    """As `split_by_class`, of all rows together."""
+    n_held = round(fraction * n_samples)
+    _check_split(estimator, n_held, n_samples, fraction)
+    return np.sort(rng.permutation(n_samples)[:n_held])
+
+
+def _check_split(estimator: Any, n_held: int, n_samples: int, fraction: float) -> None:
+    if 0 < n_held < n_samples:
+        return
+    left = "no row to hold out" if n_held == 0 else "no row to learn from"
+    message = (
+        f"{name_of(estimator)}(early_stopping=True, validation_fraction={fraction}): of "
+        f"{n_samples} sample(s) that leaves {left}. Change validation_fraction, or set "
+        "early_stopping=False."
+    )
+    raise ValueError(message)
 
 
 def _check_number_of_classes(classes: np.ndarray[Any, Any], who: str) -> None:

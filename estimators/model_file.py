@@ -25,6 +25,8 @@ _CLASSES = {
     "LogisticRegression": "logistic",
     "PoissonRegressor": "glm",
     "Ridge": "ridge",
+    "SGDClassifier": "sgd_classifier",
+    "SGDRegressor": "sgd_regressor",
 }
 _FITTED = re.compile(r"[a-z][a-z0-9_]*_")
 # How the fit went, iteration by iteration; `loss_history_` and the other figures are kept.

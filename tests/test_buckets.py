@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xpfit.backends import Backend
+from xpfit.backends import Backend, bucket_size
 from xpfit.core import buckets
-from xpfit.core.buckets import Rows, bucket_size, in_bucket
+from xpfit.core.buckets import Rows, in_bucket
 from xpfit.core.fit import fit_linear_model
 from xpfit.core.losses import (
     HALF_BINOMIAL,

@@ -36,6 +36,8 @@ PUBLIC = {
     "LogisticRegression",
     "PoissonRegressor",
     "Ridge",
+    "SGDClassifier",
+    "SGDRegressor",
     "__version__",
     "available_backends",
     "get_backend",

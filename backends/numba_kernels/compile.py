@@ -161,6 +161,68 @@ def plain_passes(template_name: str, layout: str) -> ModuleType:
     return _load(f"{template_name}_{layout}", _absolute(text))
 
 
+@functools.lru_cache(maxsize=64)
+def epoch_module(
+    name: str,
+    formulas: tuple[Callable[..., Any], ...],
+    rule: Callable[..., Any],
+    n_slots: int,
+    n_scalars: int,
+    layout: str,
+    captured_numbers: tuple[float, ...],
+) -> ModuleType:
+    """The module of mini-batch epochs of one loss and one optimizer for one layout of X.
+
+    Parameters
+    ----------
+    name : str
+        For people, it stands in the file's name.
+    formulas : tuple (value, gradient), or () for the half multinomial loss
+    rule : callable
+        `rule(xp, gradient, parameter, *slots, *scalars) -> (update, *slots)`.
+    layout : {"dense", "csr"}
+    captured_numbers : tuple of float
+        As in `pointwise_passes`.
+    """
+    template_name = "pointwise_epoch" if formulas else "multinomial_epoch"
+    template = (_HERE / f"{template_name}.py").read_text(encoding="utf-8")
+    text = template.replace("from .batch_dense import", f"from .batch_{layout} import")
+    functions = dict(zip(("value", "gradient"), formulas, strict=False)) | {"rule": rule}
+    for binding in ("template_loss import gradient, value", "template_rule import apply_rule"):
+        text = text.replace(f"from .{binding}\n", "")
+    sources = {key: portable_source(function, key) for key, function in functions.items()}
+    bound: dict[str, Any] | None = None
+    if any(source is None for source in sources.values()):
+        options = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
+        bound = {key: njit(**options)(function) for key, function in functions.items()}
+        sources = {}
+    own = [source or "" for source in sources.values()] + [_rule_loop(n_slots, n_scalars)]
+    imports, _, rest = text.partition("\n\n\n@njit")
+    head = imports + "\nfrom .scalar import scalar_namespace\n"
+    return _load(
+        f"{name}_{layout}", _absolute(head + "\n\n" + "\n".join(own) + "\n\n@njit" + rest), bound
+    )
+
+
+def _rule_loop(n_slots: int, n_scalars: int) -> str:
+    """Source of `apply_rule` for a rule of so many slots and scalars."""
+    scalars = [f"c{i}" for i in range(n_scalars)]
+    slots = [f"slots[{i}, j]" for i in range(n_slots)]
+    news = [f"s{i}" for i in range(n_slots)]
+    arguments = ", ".join(["xp", "gradient[j]", "theta[j]", *slots, *scalars])
+    lines = [
+        '@njit(nogil=True, fastmath={"contract"}, error_model="numpy")',
+        "def apply_rule(gradient, theta, slots, scalars, t):",
+        "    xp = scalar_namespace()",
+        *(f"    {c} = scalars[t, {i}]" for i, c in enumerate(scalars)),
+        "    for j in range(theta.shape[0]):",
+        f"        {', '.join(['update', *news])}, = rule({arguments})",
+        "        theta[j] += update",
+        *(f"        {slot} = {new}" for slot, new in zip(slots, news, strict=True)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 class _Announce(event.Listener):
     """Says once that a kernel is being compiled: seconds of silence look like a hang."""
 

@@ -129,7 +129,7 @@ class InverseScaling(BaseSchedule):
 
 @dataclass(frozen=True)
 class Optimal(BaseSchedule):
-    """1 / (l2_reg_strength * step + l2_reg_strength**0.25): scikit-learn's "optimal".
+    """1 / (l2_reg_strength * step + slope * l2_reg_strength**0.25): scikit-learn's "optimal".
 
     The cost of a penalized model curves by at least `l2_reg_strength`, which is what the rate
     1 / (l2_reg_strength * step) is made for. The second term keeps the first steps short: they have
@@ -139,6 +139,8 @@ class Optimal(BaseSchedule):
     ----------
     l2_reg_strength : float > 0
         scikit-learn's `alpha`.
+    slope : float >= 1
+        Of the loss at a raw prediction that is wrong by that length: 1 for the logistic loss.
 
     References
     ----------
@@ -151,10 +153,13 @@ class Optimal(BaseSchedule):
     """
 
     l2_reg_strength: float
+    slope: float = 1.0
 
     def __post_init__(self) -> None:
         check_number(self, "l2_reg_strength", low=0.0, open_low=True)
+        check_number(self, "slope", low=1.0)
 
     def formula(self, xp: Any, step: Any) -> Any:
-        """1 / (l2_reg_strength * step + l2_reg_strength**0.25)."""
-        return 1.0 / (self.l2_reg_strength * xp.number(step) + self.l2_reg_strength**0.25)
+        """1 / (l2_reg_strength * step + slope * l2_reg_strength**0.25)."""
+        start = self.slope * self.l2_reg_strength**0.25
+        return 1.0 / (self.l2_reg_strength * xp.number(step) + start)

@@ -17,7 +17,10 @@ OUT_OF_ITERATIONS = "max_iter reached"
 LINE_SEARCH_FAILED = "line search failed"
 ILL_CONDITIONED = "the normal equations are too ill-conditioned to be solved"
 STOPPED_BY_CALLBACK = "stopped by callback"
-SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT})
+NO_IMPROVEMENT = "no improvement"
+DIVERGED = "diverged"
+INTERRUPTED = "interrupted"
+SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT, NO_IMPROVEMENT})
 
 
 class IterationRecord(NamedTuple):
@@ -25,7 +28,7 @@ class IterationRecord(NamedTuple):
 
     iteration: int  # 0 is the starting point
     loss: float  # the cost: weighted mean loss plus penalty
-    gradient_norm: float  # largest absolute entry of the gradient
+    gradient_norm: float  # largest absolute entry of the gradient; NaN where none is formed
     n_passes: int  # reads of X so far
     seconds: float  # since the solver started
 

@@ -1,0 +1,82 @@
+"""Host side of the Numba epochs: one call is one shuffled epoch of mini-batch descent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .numba_layout import as_vector, as_writeable, is_csr, is_readable, kind_of, layout_of, rows_for
+from .record import Array
+
+
+def _to_flat(matrix: Array, n_features: int) -> np.ndarray[Any, Any]:
+    # One output after the other, then the intercepts: what the products read is contiguous.
+    return np.concatenate([matrix[:n_features].T.ravel(), matrix[n_features:].ravel()])
+
+
+def _from_flat(flat: np.ndarray[Any, Any], n_features: int, n_outputs: int) -> Array:
+    n_weights = n_features * n_outputs
+    W = flat[:n_weights].reshape(n_outputs, n_features).T
+    return np.concatenate([W, flat[n_weights:].reshape(-1, n_outputs)])
+
+
+def minibatch_epoch(
+    X: Any,
+    y: Array,
+    sample_weight: Array | None,
+    order: np.ndarray[Any, Any],
+    start: Any,
+    plan: Any,
+    loss: Any,
+) -> tuple[Any, Array]:
+    """Fused `core.minibatch.generic_minibatch_epoch`."""
+    from .numba_kernels.compile import epoch_module, prepare
+
+    n_features, n_outputs = X.shape[1], start.theta.shape[1]
+    layout = "csr" if is_csr(X) else "dense"
+    formulas = () if loss.is_multiclass else (loss.value, loss.gradient)
+    captured = loss.captured_numbers()
+    n_slots, n_scalars = len(start.slots), plan.scalars.shape[1]
+    name = f"epoch_{loss.name}_{plan.rule.__name__}"
+    module = epoch_module(name, formulas, plan.rule, n_slots, n_scalars, layout, captured)
+    theta = _to_flat(start.theta, n_features)
+    slots = np.empty((n_slots, theta.shape[0]))
+    for own, slot in zip(slots, start.slots, strict=True):
+        own[:] = _to_flat(slot, n_features)
+    average = np.empty(0) if start.average is None else _to_flat(start.average, n_features)
+    rows = np.ascontiguousarray(order, dtype=np.int64)
+    losses = np.full(plan.scalars.shape[0], np.nan)
+    y = np.ascontiguousarray(y, dtype=np.int64) if loss.is_multiclass else as_vector(y)
+    call = (
+        rows_for(X, layout) if layout == "csr" else _readable(X), n_features, n_outputs,
+        as_writeable(y), as_vector(sample_weight), as_writeable(rows), plan.batch_size, theta,
+        slots, average, plan.gains, plan.scalars, plan.ahead, plan.l2_reg_strength, plan.max_norm,
+        tuple(float(number) for number in loss.parameters), losses,
+    )  # fmt: skip
+    what = f"{name}[{n_slots} slots, {n_scalars} scalars, {kind_of(X, layout_of(X))}]"
+    prepare(module.epoch, what, *call)
+    module.epoch(*call)
+    shape = n_features, n_outputs
+    kept = None if start.average is None else _from_flat(average, *shape)
+    found = type(start)(
+        _from_flat(theta, *shape), tuple(_from_flat(slot, *shape) for slot in slots), kept
+    )
+    return found, losses
+
+
+def _readable(X: Any) -> Any:
+    rows = as_writeable(X)
+    if rows.dtype == np.float16:
+        from .numba_kernels.scalar import HALF
+
+        rows = rows.view(HALF)
+    return rows
+
+
+def accepts_epoch(
+    X: Any, y: Any, sample_weight: Any, order: Any, start: Any, plan: Any, loss: Any
+) -> bool:
+    """Whether `minibatch_epoch` can read X, and has the loss."""
+    known = not loss.is_multiclass or loss.fused_as == "half_multinomial"
+    return known and start.theta.dtype == np.float64 and is_readable(X)

@@ -1,0 +1,92 @@
+"""One epoch of mini-batch descent for the half multinomial loss, in one call. A template like
+`pointwise_epoch.py`; everything is class-major, (n_classes, ...), as in `multinomial_passes.py`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from .batch_dense import BLOCK, batch_accumulate_many, batch_product_many
+from .descent import add_to_average, average_gradient, clip, look_ahead
+from .multinomial_passes import softmax_rows
+from .scalar import log
+from .template_rule import apply_rule
+
+
+@njit(nogil=True, error_model="numpy")
+def losses_of(y, weight, order, start, m, raw, largest, total, chosen):
+    """Sum of the weighted losses of m rows; `raw` becomes weight * (softmax - one_hot)."""
+    for i in range(m):
+        chosen[i] = raw[y[order[start + i]], i]
+    softmax_rows(raw, m, largest, total)
+    loss = 0.0
+    for i in range(m):
+        own = weight[order[start + i]] if weight.shape[0] > 0 else 1.0
+        loss += own * ((largest[i] - chosen[i]) + log(total[i]))
+        total[i] = own / total[i]
+        chosen[i] = own
+    for k in range(raw.shape[0]):
+        for i in range(m):
+            raw[k, i] *= total[i]
+    for i in range(m):
+        raw[y[order[start + i]], i] -= chosen[i]
+    return loss
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def epoch(
+    X,
+    n_features,
+    n_outputs,
+    y,
+    weight,
+    order,
+    batch_size,
+    theta,
+    slots,
+    average,
+    gains,
+    scalars,
+    ahead,
+    l2_reg_strength,
+    max_norm,
+    parameters,
+    losses,
+):
+    """As `pointwise_epoch.epoch`; theta is a class after the other, then the intercepts."""
+    n = order.shape[0]
+    n_classes, n_weights = n_outputs, n_outputs * n_features
+    out = np.empty_like(theta)
+    at = np.empty_like(theta) if ahead > 0.0 else theta
+    W = at[:n_weights].reshape(n_classes, n_features)
+    grad_W = out[:n_weights].reshape(n_classes, n_features)
+    block = np.empty((BLOCK, n_features))
+    raw = np.empty((n_classes, BLOCK))
+    largest, total, chosen = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    b = np.zeros(n_classes)
+    for t in range(losses.shape[0]):
+        first = t * batch_size
+        last = min(n, first + batch_size)
+        if ahead > 0.0:
+            look_ahead(theta, slots[0], ahead, at)
+        b[: theta.shape[0] - n_weights] = at[n_weights:]
+        out[:] = 0.0
+        loss = 0.0
+        for start in range(first, last, BLOCK):
+            m = min(last - start, BLOCK)
+            batch_product_many(X, order, start, m, W, b, raw, block)
+            loss += losses_of(y, weight, order, start, m, raw, largest, total, chosen)
+            batch_accumulate_many(X, order, start, m, raw, grad_W, block)
+            for k in range(theta.shape[0] - n_weights):
+                for i in range(m):
+                    out[n_weights + k] += raw[k, i]
+        losses[t] = loss / (last - first)
+        if not math.isfinite(loss):
+            return t
+        average_gradient(out, at, n_weights, 1.0 / (last - first), l2_reg_strength)
+        clip(out, max_norm)
+        apply_rule(out, theta, slots, scalars, t)
+        add_to_average(average, theta, gains[t])
+    return losses.shape[0]

@@ -1,0 +1,243 @@
+"""The loop over epochs of mini-batch descent: when to stop, what to keep, and what to say."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..backends import Array, Backend
+from .buckets import Rows
+from .losses import Loss
+from .minibatch import Progress, minibatch_epoch, plan_epoch
+from .optimizers import Optimizer
+from .passes import loss_gradient
+from .solvers.result import (
+    DIVERGED,
+    INTERRUPTED,
+    NO_IMPROVEMENT,
+    OUT_OF_ITERATIONS,
+    STOPPED_BY_CALLBACK,
+    SUCCESS,
+    Callback,
+    History,
+    SolverResult,
+)
+
+# The "adaptive" rate is divided by this where the cost does not fall, down to LEAST_RATE of itself.
+ADAPTIVE_FACTOR = 5.0
+LEAST_RATE = 1e-6
+
+
+@dataclass(frozen=True)
+class EpochOptions:
+    """What a fit by epochs does beside its optimizer.
+
+    Parameters
+    ----------
+    batch_size : int
+    max_iter : int
+        Epochs.
+    tol : float or None
+        An epoch improves if it lowers the watched cost by more than this; None: never stop early.
+    n_iter_no_change : int
+        Epochs without improvement after which the fit ends.
+    shuffle : bool
+    average_from : int or None
+        Step from which on parameters are averaged.
+    max_norm : float
+        Gradients of a larger norm are scaled down to it.
+    adaptive : bool
+        Where the cost does not improve, divide the learning rate by 5 and go on.
+    """
+
+    batch_size: int = 32
+    max_iter: int = 1000
+    tol: float | None = 1e-3
+    n_iter_no_change: int = 10
+    shuffle: bool = True
+    average_from: int | None = None
+    max_norm: float = math.inf
+    adaptive: bool = False
+
+
+@dataclass
+class Descent:
+    """Where a descent stands between epochs; `partial_fit` and warm starts go on from it."""
+
+    progress: Progress
+    steps_taken: int = 0
+    rate_factor: float = 1.0
+
+
+class DivergenceError(ArithmeticError):
+    """The cost left the numbers: the learning rate is too large for these data."""
+
+
+@dataclass
+class _Best:
+    """The lowest watched cost, and the parameters there."""
+
+    theta: Array
+    cost: float = math.inf
+    reference: float = math.inf
+    n_waiting: int = 0
+
+    def see(self, cost: float, theta: Array, tol: float | None) -> None:
+        """Take note of an epoch."""
+        if tol is not None and cost > self.reference - tol:
+            self.n_waiting += 1
+        else:
+            self.n_waiting = 0
+        self.reference = min(self.reference, cost)
+        if cost < self.cost:
+            self.cost, self.theta = cost, theta
+
+
+@dataclass
+class EpochRun:
+    """One fit: the data, and what every epoch needs."""
+
+    rows: Rows
+    trained: np.ndarray[Any, Any]  # the rows that steps read
+    loss: Loss
+    backend: Backend
+    optimizer: Optimizer
+    l2_reg_strength: float
+    options: EpochOptions
+    rng: np.random.Generator
+    fused: bool | None = None
+    validation: Rows | None = None
+    validation_losses: list[float] = field(default_factory=list)
+
+    def epoch(self, descent: Descent) -> float:
+        """Take one epoch; its mean cost, which is not finite where the descent has diverged."""
+        options, n = self.options, self.trained.shape[0]
+        order = self.rng.permutation(self.trained) if options.shuffle else self.trained
+        plan = plan_epoch(
+            self.optimizer, n, options.batch_size, steps_taken=descent.steps_taken,
+            rate_factor=descent.rate_factor, average_from=options.average_from,
+            l2_reg_strength=self.l2_reg_strength, max_norm=options.max_norm,
+        )  # fmt: skip
+        descent.progress, losses = minibatch_epoch(
+            *self.rows, order, descent.progress, plan, self.loss,
+            backend=self.backend, fused=self.fused,
+        )  # fmt: skip
+        broken = np.flatnonzero(~np.isfinite(losses))
+        descent.steps_taken += int(broken[0]) if broken.size else losses.shape[0]
+        if broken.size:
+            return math.nan
+        sizes = np.full(losses.shape[0], min(options.batch_size, n))
+        sizes[-1] = n - sizes[:-1].sum()
+        return float(losses @ sizes / n) + self.penalty(self.theta(descent))
+
+    def theta(self, descent: Descent) -> Array:
+        """The parameters that stand for the model."""
+        average = descent.progress.average
+        return descent.progress.theta if average is None else average
+
+    def penalty(self, theta: Array) -> float:
+        """0.5 * l2 * ||W||^2."""
+        W = theta[: self.rows.X.shape[1], :]
+        return 0.5 * self.l2_reg_strength * float(self.backend.xp.sum(W * W))
+
+    def validate(self, theta: Array) -> float:
+        """Weighted mean loss on the held-out rows."""
+        held, xp = self.validation, self.backend.xp
+        assert held is not None
+        d = held.X.shape[1]
+        b = theta[d, :] if theta.shape[0] > d else xp.zeros_like(theta[0, :])
+        sums = loss_gradient(
+            *held, theta[:d, :], b, self.loss, backend=self.backend, fused=self.fused
+        )
+        total = float(held.X.shape[0])
+        if held.sample_weight is not None:
+            total = float(xp.sum(held.sample_weight))
+        cost = float(sums.loss) / total
+        self.validation_losses.append(cost)
+        return cost
+
+
+def refuse(at_fault: str | None) -> None:
+    """What is at fault is an error, if anything is."""
+    if at_fault is not None:
+        raise ValueError(at_fault)
+
+
+def run_epochs(
+    run: EpochRun, descent: Descent, callbacks: Sequence[Callback], check: Callable[[], str | None]
+) -> tuple[Array, SolverResult]:
+    """Epochs until a reason to stop; the parameters to keep."""
+    options, history = run.options, History(callbacks)
+    best = _Best(run.theta(descent))
+    reason = OUT_OF_ITERATIONS
+    try:
+        for epoch in range(options.max_iter):
+            cost = run.epoch(descent)
+            if not math.isfinite(cost):
+                refuse(check() if epoch == 0 else None)
+                reason = DIVERGED
+                break
+            theta = run.theta(descent)
+            watched = cost if run.validation is None else run.validate(theta)
+            if not math.isfinite(watched):
+                refuse(check())
+                reason = DIVERGED
+                break
+            best.see(watched, theta, options.tol)
+            if history.add(cost, math.nan, epoch + 1):
+                reason = STOPPED_BY_CALLBACK
+                break
+            if best.n_waiting >= options.n_iter_no_change:
+                if options.adaptive and descent.rate_factor > LEAST_RATE:
+                    descent.rate_factor /= ADAPTIVE_FACTOR
+                    best.n_waiting = 0
+                    continue
+                reason = NO_IMPROVEMENT
+                break
+    except KeyboardInterrupt:
+        reason = INTERRUPTED
+    keeps_best = run.validation is not None or reason in {DIVERGED, INTERRUPTED}
+    theta = best.theta if keeps_best else run.theta(descent)
+    return theta, _result(theta, reason, run, descent, history)
+
+
+def _result(
+    theta: Array, reason: str, run: EpochRun, descent: Descent, history: History
+) -> SolverResult:
+    n_epochs = len(history.records)
+    return SolverResult(
+        theta=theta,
+        loss=history.records[-1].loss if history.records else math.nan,
+        gradient_norm=math.nan,
+        n_iter=n_epochs,
+        n_passes=n_epochs,
+        seconds=time.perf_counter() - history.started,
+        converged=reason in SUCCESS,
+        stop_reason=reason,
+        message=_advice(reason, run, descent, n_epochs),
+        solver=type(run.optimizer).__name__.lower(),
+        history=history.records,
+    )
+
+
+def _advice(reason: str, run: EpochRun, descent: Descent, n_epochs: int) -> str:
+    if reason == DIVERGED:
+        step = descent.steps_taken
+        rate = float(descent.rate_factor * run.optimizer.learning_rate_at(max(0, step - 1)))
+        return (
+            f"the descent diverged: the loss is not finite at step {step + 1}, in epoch "
+            f"{n_epochs + 1}, and the learning rate was {rate:.3g}. Lower the learning rate, scale "
+            "the columns (sklearn.preprocessing.StandardScaler), or clip gradients. The "
+            "parameters of the best epoch are kept."
+        )
+    if reason == OUT_OF_ITERATIONS and run.options.tol is not None:
+        return (
+            f"the cost still fell by more than tol={run.options.tol} after max_iter={n_epochs} "
+            "epochs. Raise max_iter, or tol if this is close enough."
+        )
+    return ""

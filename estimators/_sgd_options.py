@@ -1,0 +1,198 @@
+"""What `SGDClassifier` and `SGDRegressor` share: parameters, and what `core` makes of them."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..backends import Array, Backend
+from ..core.epochs import Descent, DivergenceError, EpochOptions
+from ..core.fit_minibatch import fit_by_epochs
+from ..core.loss import Loss, PointwiseLoss
+from ..core.minibatch import Progress, begin
+from ..core.optimizers import Optimizer, get_optimizer
+from ..core.schedules import InverseScaling, Optimal, Schedule, get_schedule
+from ..core.solvers.result import DIVERGED, INTERRUPTED
+from ._base import OUR_CONSTRAINTS, LinearEstimator
+from ._inputs import compute_dtype, feature_names, name_of, send_features
+
+RATES = ("optimal", "constant", "invscaling", "adaptive")
+
+SGD_CONSTRAINTS: dict[str, list[Any]] = {
+    "penalty": [StrOptions({"l2"}), None],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "fit_intercept": ["boolean"],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left"), None],
+    "shuffle": ["boolean"],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+    "learning_rate": [StrOptions(set(RATES))],
+    "eta0": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "warm_start": ["boolean"],
+    "average": [Interval(Integral, 0, None, closed="left"), "boolean"],
+    "optimizer": [str, Optimizer],
+    "momentum": [Interval(Real, 0, 1, closed="left")],
+    "nesterov": ["boolean"],
+    "schedule": [str, callable, None],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+    **OUR_CONSTRAINTS,
+}
+# Steps of a fit from which on a compiled epoch is worth the import of its compiler: NumPy takes
+# some 50 microseconds for each.
+MANY_STEPS = 5_000
+
+
+class MinibatchEstimator(LinearEstimator):
+    """Fits by epochs; a subclass reads its y and names its loss."""
+
+    def _numbers(self, n_samples: int, max_iter: int) -> int:
+        """How large X counts for `auto`: steps in plain Python are slow however small X is."""
+        n_steps = min(max_iter, 50) * -(-n_samples // self.batch_size)
+        return 1 << 30 if n_steps >= MANY_STEPS else 0
+
+    def _optimizer(self) -> Optimizer:
+        """The optimizer that the parameters describe.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an unknown name, and for parameters that contradict each other.
+        """
+        who = name_of(self)
+        if isinstance(self.optimizer, Optimizer):
+            if self.momentum or self.nesterov or self.schedule is not None:
+                message = (
+                    f"{who}(optimizer={self.optimizer!r}) brings its own momentum and learning "
+                    "rate, but momentum, nesterov or schedule is set too. Set them there."
+                )
+                raise ValueError(message)
+            return self.optimizer
+        options: dict[str, Any] = {"learning_rate": self._rate()}
+        if self.optimizer == "sgd":
+            options |= {"momentum": self.momentum, "nesterov": self.nesterov}
+        elif self.momentum or self.nesterov:
+            message = (
+                f"{who}(optimizer={self.optimizer!r}, momentum={self.momentum}, "
+                f"nesterov={self.nesterov}): momentum and nesterov belong to optimizer='sgd'. "
+                "Leave them out."
+            )
+            raise ValueError(message)
+        return get_optimizer(self.optimizer, source=who, **options)
+
+    def _rate(self) -> float | Schedule:
+        who = name_of(self)
+        if self.schedule is not None:
+            if isinstance(self.schedule, str):
+                return get_schedule(self.schedule, source=who, learning_rate=self.eta0)
+            return get_schedule(self.schedule, source=who)
+        if self.learning_rate == "invscaling":
+            return InverseScaling(float(self.eta0), power=float(self.power_t))
+        plain = self.optimizer == "sgd" and not self.momentum
+        # The rate that fits the curvature of the penalty; other optimizers find their own scale.
+        if self.learning_rate == "optimal" and plain:
+            if not self.alpha > 0.0:
+                message = (
+                    f"{who}(learning_rate='optimal', alpha={self.alpha}): 'optimal' is made of the "
+                    "penalty's strength, so alpha must be > 0. Use learning_rate='invscaling' or "
+                    "'constant' with eta0."
+                )
+                raise ValueError(message)
+            return Optimal(float(self.alpha), slope=max(1.0, self._slope(self.alpha**-0.25)))
+        return float(self.eta0)
+
+    def _slope(self, length: float) -> float:
+        """Of the loss at a raw prediction that is wrong by `length`, for y = 1."""
+        loss = self._basic_loss()
+        gradient = loss.gradient(np, np.ones(1), np.full(1, -length), *loss.parameters)
+        return float(np.abs(gradient)[0])
+
+    def _basic_loss(self) -> PointwiseLoss:
+        raise NotImplementedError
+
+    def _epoch_options(self, max_iter: int, *, stop: bool) -> EpochOptions:
+        average_from = None
+        if self.average:
+            average_from = 1 if self.average is True else int(self.average)
+        return EpochOptions(
+            batch_size=int(self.batch_size), max_iter=max_iter,
+            tol=None if self.tol is None or not stop else float(self.tol),
+            n_iter_no_change=int(self.n_iter_no_change), shuffle=bool(self.shuffle),
+            average_from=average_from,
+            max_norm=math.inf if self.max_norm is None else float(self.max_norm),
+            adaptive=self.learning_rate == "adaptive",
+        )  # fmt: skip
+
+    def _descend(
+        self, X: Array, target: Array, weight: Array | None, loss: Loss, n_outputs: int,
+        backend: Backend, *, rng: np.random.Generator, max_iter: int,
+        held_out: np.ndarray[Any, Any] | None = None, start: Descent | None = None,
+        stop: bool = True,
+    ) -> Any:  # fmt: skip
+        """Epochs on the data; attributes are set, then divergence and interruption are raised."""
+        return fit_by_epochs(
+            send_features(self, X, backend), target, loss=loss, backend=backend,
+            optimizer=self._optimizer(), options=self._epoch_options(max_iter, stop=stop), rng=rng,
+            n_outputs=n_outputs, sample_weight=weight,
+            l2_reg_strength=0.0 if self.penalty is None else float(self.alpha),
+            fit_intercept=self.fit_intercept, held_out=held_out, start=start,
+            callbacks=self._callbacks(), who=name_of(self), feature_names=feature_names(self),
+        )  # fmt: skip
+
+    def _finish(self, fit: Any, backend: Backend) -> None:
+        """Attributes of how the fit went; then divergence and interruption are raised."""
+        self._descent = _on_host(fit.descent, backend)
+        self.t_ = float(fit.descent.steps_taken + 1)
+        self.n_iter_ = int(fit.result.n_iter)
+        self.validation_loss_history_ = np.asarray(fit.validation_losses)
+        reason = fit.result.stop_reason
+        # Without a tolerance all epochs were asked for.
+        self._record(fit, backend, warn=reason != DIVERGED and fit.result.message != "")
+        if reason == INTERRUPTED:
+            raise KeyboardInterrupt
+        if reason == DIVERGED:
+            message = f"{name_of(self)}: {fit.result.message}"
+            raise DivergenceError(message)
+
+    def _descent_to_go_on(self, X: Array, n_outputs: int, backend: Backend) -> Descent | None:
+        """The descent of the last call, with fresh slots where there are only coefficients."""
+        kept = getattr(self, "_descent", None)
+        if kept is not None:
+            return _on_backend(kept, backend)
+        if not hasattr(self, "coef_"):
+            return None
+        W, b = self._coefficients_of_last_fit(X, n_outputs)
+        theta = np.concatenate([W, b[None, :]]) if self.fit_intercept else W
+        theta = backend.from_numpy(theta.astype(compute_dtype(backend, X)))
+        return Descent(begin(self._optimizer(), theta, average=bool(self.average)))
+
+    def _generator(self) -> np.random.Generator:
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return np.random.default_rng(seed)
+
+
+def _on_host(descent: Descent, backend: Backend) -> Descent:
+    return _moved(descent, lambda a: np.array(backend.to_numpy(a)))
+
+
+def _on_backend(descent: Descent, backend: Backend) -> Descent:
+    return _moved(descent, backend.from_numpy)
+
+
+def _moved(descent: Descent, move: Any) -> Descent:
+    now = descent.progress
+    progress = Progress(
+        move(now.theta), tuple(move(slot) for slot in now.slots),
+        None if now.average is None else move(now.average),
+    )  # fmt: skip
+    return Descent(progress, descent.steps_taken, descent.rate_factor)
