@@ -21,6 +21,7 @@ from . import (
     row_dtypes,
     row_logistic,
     row_memory,
+    row_minibatch,
     row_pass,
     row_softmax,
     row_startup,
@@ -33,7 +34,8 @@ from .sizes import SIZES, Size
 ROWS: dict[str, Callable[..., dict[str, Any]]] = {
     module.KEY: module.run
     for module in (
-        row_pass, row_dtypes, row_logistic, row_softmax, row_defaults, row_memory, row_startup,
+        row_pass, row_dtypes, row_logistic, row_softmax, row_defaults, row_minibatch, row_memory,
+        row_startup,
     )
 }  # fmt: skip
 

@@ -21,6 +21,7 @@ from .dispatch import run_kernel
 from .losses import Loss
 from .optimizers import SGD, Optimizer, clip_by_global_norm
 from .passes import is_sparse, loss_gradient
+from .schedules import BaseSchedule
 
 Rule = Callable[..., tuple[Array, ...]]
 
@@ -84,9 +85,11 @@ def plan_epoch(
     """
     n_steps = -(-n_samples // batch_size)
     before = np.arange(steps_taken, steps_taken + n_steps)
-    rates = rate_factor * optimizer.learning_rate_at(before)
-    scalars = optimizer.scalars(before + 1, rates)
-    columns = [np.broadcast_to(np.asarray(s, dtype=np.float64), (n_steps,)) for s in scalars]
+    rates = rate_factor * _rates(optimizer, before)
+    numbers = optimizer.scalars(before + 1, rates)
+    scalars = np.empty((n_steps, len(numbers)))
+    for column, number in enumerate(numbers):
+        scalars[:, column] = number
     gains = np.zeros(n_steps)
     if average_from is not None:
         n_averaged = np.maximum(before + 1 - (average_from - 1), 0)
@@ -95,9 +98,17 @@ def plan_epoch(
     if isinstance(optimizer, SGD) and optimizer.nesterov == "lookahead":
         ahead = float(optimizer.momentum)
     return Plan(
-        int(batch_size), optimizer.rule, np.ascontiguousarray(np.stack(columns, axis=1)), gains,
+        int(batch_size), optimizer.rule, scalars, gains,
         ahead, float(l2_reg_strength), float(max_norm),
     )  # fmt: skip
+
+
+def _rates(optimizer: Optimizer, before: np.ndarray[Any, Any]) -> Any:
+    schedule = optimizer.learning_rate
+    if callable(schedule) and not isinstance(schedule, BaseSchedule):
+        # A function of one's own may know one step at a time.
+        return np.asarray([float(schedule(int(step))) for step in before])
+    return optimizer.learning_rate_at(before)
 
 
 def minibatch_epoch(

@@ -277,3 +277,8 @@ def test_another_number_of_rows_compiles_nothing_on_jax(jax_backend: Backend) ->
     run(490)
     run(512)
     assert jax_epoch._epoch._cache_size() == n_programs
+
+
+def test_a_schedule_of_ones_own_may_know_one_step_at_a_time() -> None:
+    plan = plan_epoch(SGD(lambda step: 0.1 if step < 3 else 0.01), 5, 1)
+    assert plan.scalars[:, 0].tolist() == [0.1, 0.1, 0.1, 0.01, 0.01]
