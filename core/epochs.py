@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from ..backends import Array, Backend
 from .buckets import Rows
 from .losses import Loss
-from .minibatch import Progress, minibatch_epoch, plan_epoch
+from .minibatch import minibatch_epoch, plan_epoch
 from .optimizers import Optimizer
 from .passes import loss_gradient
 from .solvers.result import (
@@ -27,10 +27,13 @@ from .solvers.result import (
     History,
     SolverResult,
 )
+from .standing import Descent, Keep, Standing
 
 # The "adaptive" rate is divided by this where the cost does not fall, down to LEAST_RATE of itself.
 ADAPTIVE_FACTOR = 5.0
 LEAST_RATE = 1e-6
+# Seconds between two snapshots of a fit that is kept.
+KEEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,37 +68,8 @@ class EpochOptions:
     adaptive: bool = False
 
 
-@dataclass
-class Descent:
-    """Where a descent stands between epochs; `partial_fit` and warm starts go on from it."""
-
-    progress: Progress
-    steps_taken: int = 0
-    rate_factor: float = 1.0
-
-
 class DivergenceError(ArithmeticError):
     """The cost left the numbers: the learning rate is too large for these data."""
-
-
-@dataclass
-class _Best:
-    """The lowest watched cost, and the parameters there."""
-
-    theta: Array
-    cost: float = math.inf
-    reference: float = math.inf
-    n_waiting: int = 0
-
-    def see(self, cost: float, theta: Array, tol: float | None) -> None:
-        """Take note of an epoch."""
-        if tol is not None and cost > self.reference - tol:
-            self.n_waiting += 1
-        else:
-            self.n_waiting = 0
-        self.reference = min(self.reference, cost)
-        if cost < self.cost:
-            self.cost, self.theta = cost, theta
 
 
 @dataclass
@@ -112,7 +86,6 @@ class EpochRun:
     rng: np.random.Generator
     fused: bool | None = None
     validation: Rows | None = None
-    validation_losses: list[float] = field(default_factory=list)
 
     def epoch(self, descent: Descent) -> float:
         """Take one epoch; its mean cost, which is not finite where the descent has diverged."""
@@ -157,9 +130,7 @@ class EpochRun:
         total = float(held.X.shape[0])
         if held.sample_weight is not None:
             total = float(xp.sum(held.sample_weight))
-        cost = float(sums.loss) / total
-        self.validation_losses.append(cost)
-        return cost
+        return float(sums.loss) / total
 
 
 def refuse(at_fault: str | None) -> None:
@@ -169,41 +140,74 @@ def refuse(at_fault: str | None) -> None:
 
 
 def run_epochs(
-    run: EpochRun, descent: Descent, callbacks: Sequence[Callback], check: Callable[[], str | None]
+    run: EpochRun,
+    standing: Standing,
+    callbacks: Sequence[Callback],
+    check: Callable[[], str | None],
+    keep: Keep | None = None,
 ) -> tuple[Array, SolverResult]:
-    """Epochs until a reason to stop; the parameters to keep."""
-    options, history = run.options, History(callbacks)
-    best = _Best(run.theta(descent))
-    reason = OUT_OF_ITERATIONS
+    """Epochs until a reason to stop; the parameters to keep.
+
+    Parameters
+    ----------
+    run : EpochRun
+    standing : Standing
+        Changed in place.
+    callbacks : sequence of callable
+    check : callable
+        What is at fault in X, if anything is.
+    keep : callable or None
+        Is handed a snapshot at the end, and every KEEP_SECONDS before.
+    """
+    history = History(callbacks, standing.records)
+    if standing.records:
+        history.started -= standing.records[-1].seconds
+    kept_at = time.perf_counter()
+    reason = _reason_to_stop(run, standing)
     try:
-        for epoch in range(options.max_iter):
-            cost = run.epoch(descent)
-            if not math.isfinite(cost):
-                refuse(check() if epoch == 0 else None)
-                reason = DIVERGED
-                break
-            theta = run.theta(descent)
-            watched = cost if run.validation is None else run.validate(theta)
-            if not math.isfinite(watched):
-                refuse(check())
-                reason = DIVERGED
-                break
-            best.see(watched, theta, options.tol)
-            if history.add(cost, math.nan, epoch + 1):
-                reason = STOPPED_BY_CALLBACK
-                break
-            if best.n_waiting >= options.n_iter_no_change:
-                if options.adaptive and descent.rate_factor > LEAST_RATE:
-                    descent.rate_factor /= ADAPTIVE_FACTOR
-                    best.n_waiting = 0
-                    continue
-                reason = NO_IMPROVEMENT
-                break
+        while reason is None:
+            reason = _one_epoch(run, standing, history, check)
+            due = time.perf_counter() - kept_at > KEEP_SECONDS
+            if keep is not None and reason != DIVERGED and (due or reason is not None):
+                keep(standing.snapshot(run.backend, run.rng))
+                kept_at = time.perf_counter()
     except KeyboardInterrupt:
         reason = INTERRUPTED
     keeps_best = run.validation is not None or reason in {DIVERGED, INTERRUPTED}
-    theta = best.theta if keeps_best else run.theta(descent)
-    return theta, _result(theta, reason, run, descent, history)
+    theta = standing.best.theta if keeps_best else run.theta(standing.descent)
+    return theta, _result(theta, reason, run, standing.descent, history)
+
+
+def _one_epoch(
+    run: EpochRun, standing: Standing, history: History, check: Callable[[], str | None]
+) -> str | None:
+    """Take an epoch and note it; the reason to stop, if there is one."""
+    descent, n_before = standing.descent, len(standing.records)
+    cost = run.epoch(descent)
+    if not math.isfinite(cost):
+        refuse(check() if n_before == 0 else None)
+        return DIVERGED
+    theta, watched = run.theta(descent), cost
+    if run.validation is not None:
+        watched = run.validate(theta)
+        if not math.isfinite(watched):
+            refuse(check())
+            return DIVERGED
+        standing.validation_losses.append(watched)
+    standing.best.see(watched, theta, run.options.tol)
+    if history.add(cost, math.nan, n_before + 1):
+        return STOPPED_BY_CALLBACK
+    return _reason_to_stop(run, standing)
+
+
+def _reason_to_stop(run: EpochRun, standing: Standing) -> str | None:
+    options, best, descent = run.options, standing.best, standing.descent
+    if best.n_waiting >= options.n_iter_no_change:
+        if not options.adaptive or descent.rate_factor <= LEAST_RATE:
+            return NO_IMPROVEMENT
+        descent.rate_factor /= ADAPTIVE_FACTOR
+        best.n_waiting = 0
+    return OUT_OF_ITERATIONS if len(standing.records) >= options.max_iter else None
 
 
 def _result(

@@ -16,12 +16,13 @@ from ..backends import Array, Backend
 from .buckets import Rows, in_bucket
 from .columns import describe_nonfinite
 from .device_work import working_on
-from .epochs import Descent, EpochOptions, EpochRun, run_epochs
+from .epochs import EpochOptions, EpochRun, run_epochs
 from .losses import Loss
 from .minibatch import begin
 from .optimizers import Optimizer
 from .passes import is_sparse
 from .solvers.result import Callback, SolverResult
+from .standing import Best, Descent, Keep, Snapshot, Standing, restored
 
 
 class MinibatchFit(NamedTuple):
@@ -49,6 +50,8 @@ def fit_by_epochs(
     fit_intercept: bool = True,
     held_out: np.ndarray[Any, Any] | None = None,
     start: Descent | None = None,
+    saved: Snapshot | None = None,
+    keep: Keep | None = None,
     callbacks: Sequence[Callback] = (),
     who: str = "fit_by_epochs",
     feature_names: Sequence[str] | None = None,
@@ -71,6 +74,10 @@ def fit_by_epochs(
         parameters of the best epoch are kept. Only these rows are copied.
     start : Descent or None
         A descent to go on with; changed in place.
+    saved : Snapshot or None
+        A fit of the same data and options to go on with.
+    keep : callable or None
+        Is handed snapshots, the last one at the end.
     callbacks
         Called after each epoch.
 
@@ -123,12 +130,16 @@ def fit_by_epochs(
         check = partial(
             describe_nonfinite, X, backend=backend, who=who, feature_names=feature_names
         )
-        theta, result = run_epochs(run, start, callbacks, check)
+        if saved is None:
+            standing = Standing(start, Best(run.theta(start)))
+        else:
+            standing = restored(saved, backend, rng)
+        theta, result = run_epochs(run, standing, callbacks, check, keep)
     W = np.asarray(backend.to_numpy(theta[:n_features, :]), dtype=np.float64)
     b = np.zeros(n_outputs)
     if fit_intercept:
         b = np.asarray(backend.to_numpy(theta[n_features, :]), dtype=np.float64)
-    return MinibatchFit(W, b, result, start, run.validation_losses)
+    return MinibatchFit(W, b, result, standing.descent, standing.validation_losses)
 
 
 def _taken(backend: Backend, rows: Rows, held_out: np.ndarray[Any, Any]) -> Rows:

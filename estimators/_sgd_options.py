@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,14 +13,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..backends import Array, Backend
-from ..core.epochs import Descent, DivergenceError, EpochOptions
+from ..core.epochs import DivergenceError, EpochOptions
 from ..core.fit_minibatch import fit_by_epochs
 from ..core.loss import Loss, PointwiseLoss
 from ..core.minibatch import Progress, begin
 from ..core.optimizers import Optimizer, get_optimizer
 from ..core.schedules import InverseScaling, Optimal, Schedule, get_schedule
 from ..core.solvers.result import DIVERGED, INTERRUPTED
+from ..core.standing import Descent
 from ._base import OUR_CONSTRAINTS, LinearEstimator
+from ._checkpoint import fingerprint, read_checkpoint, write_checkpoint
 from ._inputs import compute_dtype, feature_names, name_of, send_features
 
 RATES = ("optimal", "constant", "invscaling", "adaptive")
@@ -46,6 +50,8 @@ SGD_CONSTRAINTS: dict[str, list[Any]] = {
     "schedule": [str, callable, None],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "checkpoint": [str, os.PathLike, None],
+    "resume": ["boolean"],
     **OUR_CONSTRAINTS,
 }
 # Steps of a fit from which on a compiled epoch is worth the import of its compiler: NumPy takes
@@ -139,13 +145,21 @@ class MinibatchEstimator(LinearEstimator):
         held_out: np.ndarray[Any, Any] | None = None, start: Descent | None = None,
         stop: bool = True,
     ) -> Any:  # fmt: skip
-        """Epochs on the data; attributes are set, then divergence and interruption are raised."""
+        """Epochs on the data, from a checkpoint if that is asked for."""
+        who, saved, keep = name_of(self), None, None
+        if self.checkpoint is not None and stop:
+            mark = fingerprint(self, X, target, weight, backend)
+            found = read_checkpoint(self.checkpoint, who, mark) if self.resume else None
+            if found is not None:
+                saved, held_out = found
+            keep = partial(write_checkpoint, self.checkpoint, who, mark, held_out)
         return fit_by_epochs(
             send_features(self, X, backend), target, loss=loss, backend=backend,
             optimizer=self._optimizer(), options=self._epoch_options(max_iter, stop=stop), rng=rng,
             n_outputs=n_outputs, sample_weight=weight,
             l2_reg_strength=0.0 if self.penalty is None else float(self.alpha),
-            fit_intercept=self.fit_intercept, held_out=held_out, start=start,
+            fit_intercept=self.fit_intercept, held_out=held_out, start=start, saved=saved,
+            keep=keep,
             callbacks=self._callbacks(), who=name_of(self), feature_names=feature_names(self),
         )  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from .. import __version__
 from ._model_json import NotKeepableError, decode_value, encode_value
+from ._tensor_file import damaged, file_error, read_tensors, write_atomically
 
 FORMAT_VERSION = 1
 _HEADER_KEY = "xpfit_model"
@@ -33,14 +33,6 @@ _FITTED = re.compile(r"[a-z][a-z0-9_]*_")
 _NOT_KEPT = {"result_"}
 
 
-class ModelFileError(ValueError):
-    """A model file cannot be written or read: what was asked, who asked, why not, what to do."""
-
-
-def _error(asked: str, who: str, why: str, remedy: str) -> ModelFileError:
-    return ModelFileError(f"{asked} (asked by {who}): {why}. What to do: {remedy}.")
-
-
 def save(estimator: Any, path: str | os.PathLike[str], metadata: dict[str, Any] | None) -> None:
     """Write a fitted estimator; `estimator.save(path, metadata)` is the public way."""
     from safetensors.numpy import save as to_bytes
@@ -48,7 +40,7 @@ def save(estimator: Any, path: str | os.PathLike[str], metadata: dict[str, Any] 
     name = type(estimator).__name__
     who, asked = f"{name}.save", f"saving to {os.fspath(path)!r}"
     if name not in _CLASSES or not isinstance(estimator, _class_of(name)):
-        raise _error(
+        raise file_error(
             asked, who, f"{name} is not one of {', '.join(_CLASSES)}",
             "save the fitted estimator itself; keep a Pipeline or a subclass with pickle",
         )  # fmt: skip
@@ -66,7 +58,7 @@ def save(estimator: Any, path: str | os.PathLike[str], metadata: dict[str, Any] 
         else:
             values[attribute] = _encode(value, attribute, asked, who)
     if estimator.callbacks is not None:
-        raise _error(
+        raise file_error(
             asked, who, "callbacks holds functions, and a model file holds no code",
             "call set_params(callbacks=None) first; the fitted attributes stay",
         )  # fmt: skip
@@ -80,7 +72,7 @@ def save(estimator: Any, path: str | os.PathLike[str], metadata: dict[str, Any] 
         "metadata": _plain_json(metadata, asked, who),
     }
     text = json.dumps(header, allow_nan=False)
-    _write_atomically(Path(path), to_bytes(tensors, {_HEADER_KEY: text}), asked, who)
+    write_atomically(Path(path), to_bytes(tensors, {_HEADER_KEY: text}), asked, who)
 
 
 def _encode(value: Any, name: str, asked: str, who: str) -> Any:
@@ -88,43 +80,16 @@ def _encode(value: Any, name: str, asked: str, who: str) -> Any:
         return encode_value(value)
     except NotKeepableError as problem:
         why = f"{name} cannot be kept: {problem}"
-        raise _error(asked, who, why, problem.remedy) from problem
+        raise file_error(asked, who, why, problem.remedy) from problem
 
 
 def _plain_json(metadata: Any, asked: str, who: str) -> Any:
     try:
         return json.loads(json.dumps({} if metadata is None else metadata, allow_nan=False))
     except (TypeError, ValueError) as problem:
-        raise _error(
+        raise file_error(
             asked, who, f"metadata is not JSON: {problem}",
             "pass text, finite numbers, booleans, None, lists and dicts only",
-        ) from problem  # fmt: skip
-
-
-def _write_atomically(path: Path, content: bytes, asked: str, who: str) -> None:
-    # In the same folder, so that the last step is a rename: never a half-written file at `path`.
-    if path.is_dir():
-        raise _error(asked, who, "it is a folder", "name a file in it: model.safetensors")
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # A temporary file is private; a model is as readable as any new file of this user.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as problem:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise _error(
-            asked, who, f"the file cannot be written: {problem}",
-            "check that the folder exists, is writable and has room",
         ) from problem  # fmt: skip
 
 
@@ -133,46 +98,9 @@ def _class_of(name: str) -> Any:
 
 
 def _read(path: str | os.PathLike[str], who: str, *, arrays: bool) -> tuple[dict[str, Any], Any]:
-    from safetensors import SafetensorError, safe_open
-
-    asked = f"reading {os.fspath(path)!r}"
-    if not Path(path).is_file():
-        why = "it is a folder" if Path(path).is_dir() else "the file does not exist"
-        raise _error(asked, who, why, "check the path; a model is written by estimator.save(path)")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = (file.metadata() or {}).get(_HEADER_KEY)
-            tensors = {key: file.get_tensor(key) for key in file.keys()} if arrays else None  # noqa: SIM118
-    except (SafetensorError, OSError) as problem:
-        raise _error(
-            asked, who, f"it is no whole safetensors file ({problem})",
-            "it may be cut off or damaged, or of another kind: copy it again, or fit and save anew",
-        ) from problem  # fmt: skip
-    if header is None:
-        raise _error(
-            asked, who, "it is a safetensors file, but not one that xpfit wrote",
-            "pass a file written by estimator.save(path)",
-        )  # fmt: skip
-    try:
-        content = json.loads(header)
-        version = content["format_version"]
-    except (ValueError, KeyError, TypeError) as problem:
-        raise _damaged(asked, who, problem) from problem
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise _error(
-            asked, who,
-            f"it has format version {version!r} (written by xpfit {content.get('xpfit_version')}), "
-            f"and xpfit {__version__} reads up to {FORMAT_VERSION}",
-            "upgrade xpfit",
-        )  # fmt: skip
-    return content, tensors
-
-
-def _damaged(asked: str, who: str, problem: Exception) -> ModelFileError:
-    return _error(
-        asked, who, f"its header is damaged ({type(problem).__name__}: {problem})",
-        "copy the file again, or fit and save anew",
-    )  # fmt: skip
+    return read_tensors(
+        path, who, f"reading {os.fspath(path)!r}", _HEADER_KEY, FORMAT_VERSION, arrays=arrays
+    )
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -222,7 +150,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         asked = f"reading {os.fspath(path)!r}"
-        raise _damaged(asked, "read_metadata", problem) from problem
+        raise damaged(asked, "read_metadata", problem) from problem
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -255,7 +183,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     content, tensors = _read(path, "load", arrays=True)
     name = content.get("estimator")
     if name not in _CLASSES:
-        raise _error(
+        raise file_error(
             asked, "load", f"it holds a model of class {name!r}, which xpfit {__version__} does "
             f"not know; it knows {', '.join(_CLASSES)}", "upgrade xpfit, or check the file",
         )  # fmt: skip
@@ -273,5 +201,5 @@ def load(path: str | os.PathLike[str]) -> Any:
             message = f"coef_ has shape {estimator.coef_.shape}, not {estimator.n_features_in_}"
             raise ValueError(message)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise _damaged(asked, "load", problem) from problem
+        raise damaged(asked, "load", problem) from problem
     return estimator

@@ -95,6 +95,10 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         From 1 to all rows.
     max_norm : float or None, default=None
         Gradients of a larger norm are scaled down to it.
+    checkpoint : path or None, default=None
+        A file that `fit` writes every second and at its end.
+    resume : bool, default=False
+        Go on from that file, if it is there, to the same result bit for bit.
     backend, callbacks
         As in `LogisticRegression`; a callback is called after each epoch.
 
@@ -166,6 +170,8 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         schedule: Any = None,
         batch_size: int = 1,
         max_norm: float | None = None,
+        checkpoint: Any = None,
+        resume: bool = False,
         backend: str | None = None,
         callbacks: Any = None,
     ) -> None:
@@ -195,6 +201,8 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         self.schedule = schedule
         self.batch_size = batch_size
         self.max_norm = max_norm
+        self.checkpoint = checkpoint
+        self.resume = resume
         self.backend = backend
         self.callbacks = callbacks
 

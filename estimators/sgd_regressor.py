@@ -1,4 +1,7 @@
-"""Regression by mini-batch descent: `SGDRegressor`."""
+"""Regression by mini-batch descent: `SGDRegressor`.
+
+Its `__init__` is longer than others: scikit-learn's protocol wants every parameter spelt out.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
     power_t : float, default=0.25
     penalty, alpha, l1_ratio, fit_intercept, max_iter, tol, shuffle, verbose, random_state, eta0, \
     early_stopping, validation_fraction, n_iter_no_change, warm_start, average, optimizer, \
-    momentum, nesterov, schedule, batch_size, max_norm, backend, callbacks
+    momentum, nesterov, schedule, batch_size, max_norm, checkpoint, resume, backend, callbacks
         As in `SGDClassifier`.
 
     Attributes
@@ -101,6 +104,8 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
         schedule: Any = None,
         batch_size: int = 1,
         max_norm: float | None = None,
+        checkpoint: Any = None,
+        resume: bool = False,
         backend: str | None = None,
         callbacks: Any = None,
     ) -> None:
@@ -129,6 +134,8 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
         self.schedule = schedule
         self.batch_size = batch_size
         self.max_norm = max_norm
+        self.checkpoint = checkpoint
+        self.resume = resume
         self.backend = backend
         self.callbacks = callbacks
 

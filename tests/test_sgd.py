@@ -59,6 +59,7 @@ def test_parameters_are_scikit_learns_and_ours(cls: type) -> None:
     ours = cls().get_params()
     added = {
         "optimizer", "momentum", "nesterov", "schedule", "batch_size", "max_norm", "backend",
+        "checkpoint", "resume",
         "callbacks",
     }  # fmt: skip
     assert set(ours) == (set(theirs) | added) - {"epsilon"} or cls is SGDRegressor
