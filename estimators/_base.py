@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 import sys
 import warnings
@@ -59,10 +60,12 @@ def solver_constraint(mapping: dict[str, str]) -> list[Any]:
 
 def print_iteration(record: Any) -> None:
     """The callback of `verbose=1`: one line per iteration on standard output."""
+    norm = record.gradient_norm
+    # Mini-batches form no gradient of the whole cost.
+    gradient = "" if math.isnan(norm) else f"gradient norm {norm:.3e}  "
     sys.stdout.write(
-        f"iteration {record.iteration:4d}  cost {record.loss:.10g}  "
-        f"gradient norm {record.gradient_norm:.3e}  passes {record.n_passes}  "
-        f"{record.seconds:.3f} s\n"
+        f"iteration {record.iteration:4d}  cost {record.loss:.10g}  {gradient}"
+        f"passes {record.n_passes}  {record.seconds:.3f} s\n"
     )
 
 

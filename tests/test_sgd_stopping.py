@@ -146,3 +146,11 @@ def test_a_callback_ends_the_fit() -> None:
     X, y = binary()
     model = SGDClassifier(**FAST, callbacks=lambda record: record.iteration == 2).fit(X, y)
     assert (model.n_iter_, model.stop_reason_) == (3, "stopped by callback")
+
+
+def test_a_line_for_each_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    X, y = binary()
+    SGDClassifier(**FAST, tol=None, max_iter=3, verbose=1).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert all("cost" in line and "gradient" not in line for line in lines)
