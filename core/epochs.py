@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from .solvers.result import (
     STOPPED_BY_CALLBACK,
     SUCCESS,
     Callback,
+    Coefficients,
     History,
     SolverResult,
 )
@@ -113,6 +115,12 @@ class EpochRun:
         average = descent.progress.average
         return descent.progress.theta if average is None else average
 
+    def read(self, theta: Array) -> Coefficients:
+        """W and b on the host, float64."""
+        d = self.rows.X.shape[1]
+        host = np.array(self.backend.to_numpy(theta), dtype=np.float64)
+        return host[:d], host[d] if host.shape[0] > d else np.zeros(host.shape[1])
+
     def penalty(self, theta: Array) -> float:
         """0.5 * l2 * ||W||^2."""
         W = theta[: self.rows.X.shape[1], :]
@@ -195,7 +203,7 @@ def _one_epoch(
             return DIVERGED
         standing.validation_losses.append(watched)
     standing.best.see(watched, theta, run.options.tol)
-    if history.add(cost, math.nan, n_before + 1):
+    if history.add(cost, math.nan, n_before + 1, partial(run.read, theta)):
         return STOPPED_BY_CALLBACK
     return _reason_to_stop(run, standing)
 

@@ -21,6 +21,7 @@ from .objective import LinearObjective
 from .passes import is_sparse
 from .solvers import Callback, SolverResult, minimize_lbfgs, minimize_newton
 from .solvers.least_squares import solve_least_squares
+from .watching import FitStart, watching
 
 SOLVERS = ("auto", "lbfgs", "newton", "exact")
 
@@ -149,6 +150,7 @@ def fit_linear_model(
     with (
         working_on(backend, X, what),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),
+        watching(callbacks, FitStart(who, max_iter, "iteration")),
     ):
         given_X, given_y = X, y
         if n_samples >= n_features:  # fewer rows are solved by a matrix of rows

@@ -19,6 +19,7 @@ from .nonfinite import raise_nonfinite
 from .passes import predict_raw
 from .solvers import Callback
 from .solvers.huber import HuberObjective, minimize_huber
+from .watching import FitStart, watching
 
 # Residuals below this share of the spread of y are rounding: the data are fitted exactly.
 EXACT_SHARE = 1e-9
@@ -80,6 +81,7 @@ def fit_huber(
     with (
         working_on(backend, X, f"{who} on X of {X.dtype}, {X.shape[0]:,} x {X.shape[1]:,}"),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),
+        watching(callbacks, FitStart(who, max_iter, "iteration")),
     ):
         result = minimize_huber(
             objective, backend.from_numpy(theta), max_iter=max_iter, tol=tol, callbacks=callbacks

@@ -23,6 +23,7 @@ from .optimizers import Optimizer
 from .passes import is_sparse
 from .solvers.result import Callback, SolverResult
 from .standing import Best, Descent, Keep, Snapshot, Standing, restored
+from .watching import FitStart, watching
 
 
 class MinibatchFit(NamedTuple):
@@ -134,7 +135,10 @@ def fit_by_epochs(
             standing = Standing(start, Best(run.theta(start)))
         else:
             standing = restored(saved, backend, rng)
-        theta, result = run_epochs(run, standing, callbacks, check, keep)
+        here = run.theta(standing.descent)
+        about = FitStart(who, options.max_iter, "epoch", partial(run.read, here))
+        with watching(callbacks, about):
+            theta, result = run_epochs(run, standing, callbacks, check, keep)
     W = np.asarray(backend.to_numpy(theta[:n_features, :]), dtype=np.float64)
     b = np.zeros(n_outputs)
     if fit_intercept:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from array_api_compat import device
 
 from ..backends import Array, Backend, Namespace
@@ -164,6 +165,12 @@ class LinearObjective:
     def coefficients(self, theta: Array) -> tuple[Array, Array]:
         """W and b for X as it is stored."""
         return self.scaling.to_raw(self.as_matrix(theta))
+
+    def read(self, theta: Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """As `coefficients`, on the host and float64."""
+        to_numpy = self.backend.to_numpy
+        W, b = (np.array(to_numpy(a), dtype=np.float64) for a in self.coefficients(theta))
+        return W, b
 
     def theta_of(self, W: Array, b: Array) -> Array:
         """The flat parameters that stand for W and b of X as it is stored."""

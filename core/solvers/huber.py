@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 from array_api_compat import device
 
 from ...backends import Array, Backend
@@ -29,6 +30,7 @@ from .result import (
     OUT_OF_ITERATIONS,
     STOPPED_BY_CALLBACK,
     Callback,
+    Coefficients,
     History,
     SolverResult,
 )
@@ -134,7 +136,12 @@ def minimize_huber(
     xp, d = objective.backend.xp, objective.X.shape[1]
     history = History(callbacks)
     point = objective.at(theta)
-    stop = history.add(point.value, max_abs(xp, point.gradient), objective.n_passes)
+
+    def read() -> Coefficients:
+        here = np.array(objective.backend.to_numpy(point.theta), dtype=np.float64)
+        return here[:d, None], here[d : d + 1]
+
+    stop = history.add(point.value, max_abs(xp, point.gradient), objective.n_passes, read)
 
     def done(reason: str) -> SolverResult:
         return history.result(point.theta, reason, "newton", objective.n_passes, tol)
@@ -166,5 +173,5 @@ def minimize_huber(
         if search.accepted is None:
             return done(AT_PRECISION if abs(slope) <= 100 * rounding else LINE_SEARCH_FAILED)
         point = search.accepted.point
-        stop = history.add(point.value, max_abs(xp, point.gradient), objective.n_passes)
+        stop = history.add(point.value, max_abs(xp, point.gradient), objective.n_passes, read)
     raise AssertionError("unreachable")  # noqa: EM101

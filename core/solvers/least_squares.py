@@ -12,13 +12,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from array_api_compat import device
 
 from ...backends import Array
 from ..linalg import bordered_solver, max_abs, positive_solver
 from ..objective import LinearObjective
 from ..passes import is_sparse
-from .result import EXACT, ILL_CONDITIONED, Callback, History, SolverResult
+from .result import EXACT, ILL_CONDITIONED, Callback, Coefficients, History, SolverResult
 
 # Refinements at most; the gradient is at rounding after one or two unless X is nearly singular.
 MAX_REFINEMENTS = 10
@@ -68,8 +69,13 @@ def solve_least_squares(
     def n_passes() -> int:
         return objective.n_passes + sum(o.n_passes for o in objectives)
 
+    def read() -> Coefficients:
+        each = [objective.read(theta) for theta in thetas]
+        return np.concatenate([W for W, _ in each], axis=1), np.concatenate([b for _, b in each])
+
     def record(values: list[float]) -> None:
-        history.add(sum(values), max(max_abs(xp, g) for g in gradients), n_passes())
+        norm = max(max_abs(xp, g) for g in gradients)
+        history.add(sum(values), norm, n_passes(), read)
 
     record([value for value, _ in start])
     for _ in range(MAX_REFINEMENTS):

@@ -23,6 +23,7 @@ from .result import (
     OUT_OF_ITERATIONS,
     STOPPED_BY_CALLBACK,
     Callback,
+    Coefficients,
     History,
     SolverResult,
 )
@@ -76,12 +77,15 @@ def minimize_lbfgs(
         value, gradient = objective.value_gradient(theta)
         return value, lbfgs.Point(theta, gradient)
 
+    def read() -> Coefficients:
+        return objective.read(here.theta)
+
     def done(reason: str) -> SolverResult:
         return history.result(here.theta, reason, "lbfgs", objective.n_passes, tol)
 
     value, here = evaluate_at(theta)
     before, pairs = here, _Pairs(objective, theta)
-    stop = history.add(value, max_abs(xp, here.gradient), objective.n_passes)
+    stop = history.add(value, max_abs(xp, here.gradient), objective.n_passes, read)
     sampled = SampledHessian(objective, RowSampler(objective, seed))
     apply_initial = sampled.inverse_at(theta)
     for iteration in range(max_iter + 1):
@@ -108,7 +112,7 @@ def minimize_lbfgs(
             gain = abs(dot(xp, here.gradient, apply_initial(here.gradient)))
             return done(AT_PRECISION if gain <= 10.0 * rounding else LINE_SEARCH_FAILED)
         before, (here, value, norm) = here, found
-        stop = history.add(value, norm, objective.n_passes)
+        stop = history.add(value, norm, objective.n_passes, read)
     raise AssertionError("unreachable")  # noqa: EM101
 
 
@@ -162,11 +166,14 @@ def minimize_newton(
         objective.rows_read += objective.n_samples
         return on_host(objective, objective.compiled(function)(here, *more))
 
+    def read() -> Coefficients:
+        return objective.read(here.theta)
+
     def done(reason: str) -> SolverResult:
         return history.result(here.theta, reason, "newton", objective.n_passes, tol)
 
     value, here = evaluate_at(theta)
-    stop = history.add(value, max_abs(xp, here.gradient), objective.n_passes)
+    stop = history.add(value, max_abs(xp, here.gradient), objective.n_passes, read)
     for iteration in range(max_iter + 1):
         if history.records[-1].gradient_norm <= tol:
             return done(CONVERGED)
@@ -185,5 +192,5 @@ def minimize_newton(
             lost = abs(trial.slope) <= 10.0 * rounding
             return done(AT_PRECISION if lost else LINE_SEARCH_FAILED)
         here, value, norm = found
-        stop = history.add(value, norm, objective.n_passes)
+        stop = history.add(value, norm, objective.n_passes, read)
     raise AssertionError("unreachable")  # noqa: EM101

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ...backends import Array
 
@@ -33,7 +35,34 @@ class IterationRecord(NamedTuple):
     seconds: float  # since the solver started
 
 
-Callback = Callable[[IterationRecord], object]
+Coefficients = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]
+
+
+class WatchedRecord(IterationRecord):
+    """A record as callbacks get it: while they run, it can also say where the parameters are."""
+
+    _read: Callable[[], Coefficients] | None = None
+
+    def coefficients(self) -> Coefficients:
+        """W (n_features, n_outputs) and b (n_outputs,) for X as given, NumPy arrays, float64.
+
+        They are brought to the host only when a callback asks.
+
+        Raises
+        ------
+        RuntimeError
+            Outside of the callback, when the solver has gone on; and where a solver has none.
+        """
+        if self._read is None:
+            message = (
+                f"iteration {self.iteration}: the coefficients can be read only inside the "
+                "callback. Call record.coefficients() there and keep what it returns."
+            )
+            raise RuntimeError(message)
+        return self._read()
+
+
+Callback = Callable[[WatchedRecord], object]
 
 
 @dataclass(frozen=True)
@@ -80,13 +109,22 @@ class History:
     records: list[IterationRecord] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
-    def add(self, loss: float, gradient_norm: float, n_passes: int) -> bool:
+    def add(
+        self, loss: float, gradient_norm: float, n_passes: int,
+        coefficients: Callable[[], Coefficients] | None = None,
+    ) -> bool:  # fmt: skip
         """Record an iteration. True where a callback asks for the fit to stop."""
         seconds = time.perf_counter() - self.started
         record = IterationRecord(len(self.records), loss, gradient_norm, n_passes, seconds)
         self.records.append(record)
+        if not self.callbacks:
+            return False
+        watched = WatchedRecord(*record)
+        watched._read = coefficients
         # Every callback is told, whatever another answered.
-        return any([callback(record) is True for callback in self.callbacks])
+        stop = any([callback(watched) is True for callback in self.callbacks])
+        watched._read = None  # who keeps a record keeps no data alive
+        return stop
 
     def result(
         self, theta: Array, stop_reason: str, solver: str, n_passes: int, tol: float
