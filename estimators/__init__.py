@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from . import plots
 from ._tensor_file import ModelFileError
 from .glm import GeneralizedLinearRegressor, PoissonRegressor
 from .huber import HuberRegressor
 from .linear import LinearRegression
 from .logistic import LogisticRegression
 from .model_file import load, read_metadata
+from .plots import DescentPath
+from .progress import ProgressBar
 from .ridge import Ridge
 from .sgd_classifier import SGDClassifier
 from .sgd_regressor import SGDRegressor
 
 __all__ = [
+    "DescentPath",
     "GeneralizedLinearRegressor",
     "HuberRegressor",
     "LinearRegression",
     "LogisticRegression",
     "ModelFileError",
     "PoissonRegressor",
+    "ProgressBar",
     "Ridge",
     "SGDClassifier",
     "SGDRegressor",
     "load",
+    "plots",
     "read_metadata",
 ]

@@ -30,11 +30,13 @@ FORBIDDEN = {
 
 # The public face. A change here is a change that users see: it belongs in CHANGELOG.md too.
 PUBLIC = {
+    "DescentPath",
     "GeneralizedLinearRegressor",
     "HuberRegressor",
     "LinearRegression",
     "LogisticRegression",
     "PoissonRegressor",
+    "ProgressBar",
     "Ridge",
     "SGDClassifier",
     "SGDRegressor",
@@ -42,6 +44,7 @@ PUBLIC = {
     "available_backends",
     "get_backend",
     "load",
+    "plots",
     "use_backend",
     "use_fused",
 }
