@@ -14,8 +14,10 @@ from .progress import ProgressBar
 from .ridge import Ridge
 from .sgd_classifier import SGDClassifier
 from .sgd_regressor import SGDRegressor
+from .summary import CoefficientSummary
 
 __all__ = [
+    "CoefficientSummary",
     "DescentPath",
     "GeneralizedLinearRegressor",
     "HuberRegressor",

@@ -20,6 +20,7 @@ from ._base import (
     LinearEstimator,
     solver_constraint,
 )
+from ._inference import summarize
 from ._inputs import (
     as_target,
     beside,
@@ -33,6 +34,7 @@ from ._labels import Labels, class_weights, encode_labels, held_on_host
 from ._logistic_options import LOGISTIC_SOLVERS, choose_solver, inverse_penalty
 from ._logistic_prediction import LogisticPredictionMixin
 from ._targets import read_sample_weight, require_y
+from .summary import CoefficientSummary
 
 
 class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
@@ -200,6 +202,46 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         self._set_coefficients(fit, labels.classes)
         self._record(fit, backend)
         return self
+
+    def summary(
+        self, X: Any, y: Any, sample_weight: Any = None, level: float = 0.95
+    ) -> CoefficientSummary:
+        """Standard errors, confidence intervals and odds ratios of the coefficients (two classes).
+
+        Errors are roots of the diagonal of the inverse Hessian of the summed loss at the solution;
+        with a finite C, of loss and penalty together. The data are asked for again, because a model
+        keeps none and most fits want no Hessian; X is read in blocks, in float64, on the host.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            Those of the fit. Weights count as repetitions of a row.
+        level : float
+            Of the intervals.
+
+        Returns
+        -------
+        CoefficientSummary
+            Prints as a table; its columns are arrays, `to_frame()` a DataFrame.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+        ValueError
+            For three classes or more; coefficients that are no solution for these data; without
+            a penalty, collinear columns and separated classes, which have no finite errors.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xpfit import LogisticRegression
+        >>> X = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]])
+        >>> y = np.array([0, 0, 1, 0, 1, 1])
+        >>> table = LogisticRegression(C=np.inf).fit(X, y).summary(X, y)
+        >>> table.names, table.p_value.round(2).tolist()
+        (['x0', 'intercept'], [0.18, 0.2])
+        """
+        return summarize(self, X, y, sample_weight, level)
 
     def _weights(
         self, sample_weight: Any, labels: Labels, X: Array, backend: Backend
