@@ -239,7 +239,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         >>> y = np.array([0, 0, 1, 0, 1, 1])
         >>> table = LogisticRegression(C=np.inf).fit(X, y).summary(X, y)
         >>> table.names, table.p_value.round(2).tolist()
-        (['x0', 'intercept'], [0.18, 0.2])
+        (['x0', 'intercept'], [0.18, 0.23])
         """
         return summarize(self, X, y, sample_weight, level)
 
