@@ -98,9 +98,7 @@ def main(path: Path) -> None:
     for name, way in ways.items():
         say(row(name, truth, way.predict(test), way.predict_proba(test)[:, 1]) + "\n")
     threshold = ways["threshold tuned for F1"].best_threshold_
-    say(
-        f"\nThe threshold tuned for F1 is {threshold:.2f}. F1 of the model as it is, by threshold:\n"
-    )
+    say(f"\nThe threshold tuned for F1 is {threshold:.2f}. F1 as it is, by threshold:\n")
     probability = ways["as it is"].predict_proba(test)[:, 1]
     for cut in np.arange(0.1, 1.0, 0.1):
         say(f"  {cut:.1f}  {f1_score(truth, probability >= cut, zero_division=0.0):.3f}\n")
