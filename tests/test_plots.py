@@ -62,6 +62,20 @@ def test_cost_curves_are_the_histories() -> None:
     assert plots.plot_cost(LogisticRegression(C=100.0).fit(X, y)).get_yscale() == "log"
 
 
+def test_models_of_one_class_are_numbered() -> None:
+    X, y = binary()
+    ridge, first, second = Ridge().fit(X, y), LogisticRegression(), LogisticRegression(C=0.1)
+    axes = plots.plot_cost(first.fit(X, y), ridge, second.fit(X, y))
+    assert texts(axes) == ["LogisticRegression 1", "Ridge", "LogisticRegression 2"]
+
+
+def test_rates_that_all_diverge_are_all_named() -> None:
+    X, y = numeric()
+    axes = plots.plot_learning_rates(SGDRegressor(max_iter=6, **STEPS), X, y, [1e4, 1e200])
+    assert [": diverged at step" in text for text in texts(axes)] == [True, True]
+    axes.figure.canvas.draw()
+
+
 def test_drawing_changes_nothing_global() -> None:
     code = (
         "import sys\n"

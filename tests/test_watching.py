@@ -23,6 +23,7 @@ from xpfit import (
     SGDClassifier,
     SGDRegressor,
 )
+from xpfit.core.solvers.result import History
 
 SHORT = {"max_iter": 4, "tol": None, "random_state": 0, "learning_rate": "constant"}
 
@@ -84,6 +85,11 @@ def test_coefficients_are_there_only_inside_the_callback() -> None:
         kept[-1].coefficients()
     assert len(kept[-1]) == 5
     assert pickle.loads(pickle.dumps(kept)) == kept  # a model with its callbacks can be kept
+
+
+def test_a_solver_may_keep_its_coefficients_to_itself() -> None:
+    with pytest.raises(RuntimeError, match="does not tell"):
+        History([lambda record: record.coefficients()]).add(1.0, 0.0, 1)
 
 
 class Tty(io.StringIO):

@@ -42,6 +42,7 @@ class WatchedRecord(IterationRecord):
     """A record as callbacks get it: while they run, it can also say where the parameters are."""
 
     _read: Callable[[], Coefficients] | None = None
+    _open = False
 
     def coefficients(self) -> Coefficients:
         """W (n_features, n_outputs) and b (n_outputs,) for X as given, NumPy arrays, float64.
@@ -58,6 +59,8 @@ class WatchedRecord(IterationRecord):
                 f"iteration {self.iteration}: the coefficients can be read only inside the "
                 "callback. Call record.coefficients() there and keep what it returns."
             )
+            if self._open:
+                message = f"iteration {self.iteration}: this solver does not tell its coefficients."
             raise RuntimeError(message)
         return self._read()
 
@@ -120,10 +123,10 @@ class History:
         if not self.callbacks:
             return False
         watched = WatchedRecord(*record)
-        watched._read = coefficients
+        watched._read, watched._open = coefficients, True
         # Every callback is told, whatever another answered.
         stop = any([callback(watched) is True for callback in self.callbacks])
-        watched._read = None  # who keeps a record keeps no data alive
+        watched._read, watched._open = None, False  # who keeps a record keeps no data alive
         return stop
 
     def result(

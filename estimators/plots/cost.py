@@ -47,6 +47,15 @@ def _history_of(model: Any) -> Any:
     return model
 
 
+def _class_names(models: list[Any]) -> list[str]:
+    """Names of the classes, numbered where one comes twice."""
+    names = [name_of(model) for model in models]
+    return [
+        f"{name} {names[:k].count(name) + 1}" if names.count(name) > 1 else name
+        for k, name in enumerate(names)
+    ]
+
+
 def plot_cost(*models: Any, labels: Sequence[str] | None = None, ax: Any = None) -> Any:
     """Training and validation cost of one or more models, by epoch or iteration.
 
@@ -58,7 +67,7 @@ def plot_cost(*models: Any, labels: Sequence[str] | None = None, ax: Any = None)
     ----------
     *models : fitted estimators, or pipelines that end in one
     labels : sequence of str or None
-        One for each model; their class names otherwise.
+        One for each model; their class names otherwise, numbered where one comes twice.
     ax : matplotlib Axes or None
         Where to draw; a new figure otherwise.
 
@@ -85,7 +94,7 @@ def plot_cost(*models: Any, labels: Sequence[str] | None = None, ax: Any = None)
         message = "plot_cost: no model was given. Pass one or more fitted estimators."
         raise ValueError(message)
     fitted = [_history_of(model) for model in models]
-    names = [name_of(model) for model in fitted] if labels is None else list(labels)
+    names = _class_names(fitted) if labels is None else list(labels)
     if len(names) != len(fitted):
         message = f"plot_cost: {len(fitted)} models, but {len(names)} labels. Pass one for each."
         raise ValueError(message)
