@@ -218,6 +218,27 @@ def predict_raw(X: Any, W: Array, b: Array) -> Array:
     return out[:, None]
 
 
+def coordinate_descent(
+    hessian: Array, gradient: Array, w: Array, l1: float, tol: float, max_sweeps: int
+) -> tuple[Array, Array]:
+    """Fused `core.solvers.quadratic.generic_coordinate_descent`."""
+    from .numba_kernels.compile import plain_passes, prepare
+
+    kernel = plain_passes("coordinate_descent", "c").coordinate_descent
+    gradient, w = np.array(gradient), np.array(w)
+    matrix = as_writeable(np.ascontiguousarray(hessian))
+    call = (matrix, gradient, w, float(l1), float(tol), max_sweeps)
+    prepare(kernel, "coordinate_descent", *call)
+    kernel(*call)
+    return w, gradient
+
+
+def _accepts_descent(
+    hessian: Any, gradient: Any, w: Any, l1: float, tol: float, max_sweeps: int
+) -> bool:
+    return bool(hessian.dtype == gradient.dtype == w.dtype == np.float64)
+
+
 def cholesky(matrix: Array) -> tuple[Callable[[Array], Array], float] | None:
     """NumPy's, on one thread of BLAS where the matrix is small.
 
@@ -257,6 +278,7 @@ def make() -> Backend:
                 "curvature_product": FusedKernel(curvature_product, _accepts),
                 "weighted_gram": FusedKernel(weighted_gram, _accepts_gram),
                 "column_sums": FusedKernel(column_sums, _accepts_columns),
+                "coordinate_descent": FusedKernel(coordinate_descent, _accepts_descent),
                 "predict_raw": FusedKernel(predict_raw, _accepts_prediction),
                 "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch),
             }

@@ -156,8 +156,8 @@ def fit_linear_model(
         if n_samples >= n_features:  # fewer rows are solved by a matrix of rows
             X, y, sample_weight = in_bucket(backend, Rows(X, y, sample_weight), fused)
         if loss.is_multiclass:
-            _check_labels(y, n_outputs, backend, who)
-        objective = _objective(
+            check_labels(y, n_outputs, backend, who)
+        objective = objective_of(
             X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
             standardize, fused,
         )  # fmt: skip
@@ -179,7 +179,7 @@ def fit_linear_model(
         if chosen == "exact":
             W, b, result = _exact(objective, y, tol, callbacks)
         else:
-            start = _start(objective, W_start, b_start)
+            start = start_of(objective, W_start, b_start)
             minimize = minimize_newton if chosen == "newton" else minimize_lbfgs
             result = minimize(objective, start, max_iter=max_iter, tol=tol, callbacks=callbacks)
             W, b = objective.coefficients(result.theta)
@@ -190,7 +190,7 @@ def fit_linear_model(
     )
 
 
-def _check_labels(y: Array, n_outputs: int, backend: Backend, who: str) -> None:
+def check_labels(y: Array, n_outputs: int, backend: Backend, who: str) -> None:
     # Fused kernels use the labels as indices.
     xp = backend.xp
     low, high = int(xp.min(y)), int(xp.max(y))
@@ -202,7 +202,7 @@ def _check_labels(y: Array, n_outputs: int, backend: Backend, who: str) -> None:
         raise ValueError(message)
 
 
-def _objective(
+def objective_of(
     X: Any,
     y: Array,
     sample_weight: Array | None,
@@ -243,7 +243,7 @@ def _exact(
     return W, xp.concat([b for _, b in each], axis=0), result
 
 
-def _start(
+def start_of(
     objective: LinearObjective,
     W_start: np.ndarray[Any, Any] | None,
     b_start: np.ndarray[Any, Any] | None,

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from .fista import minimize_fista
 from .minimize import minimize_lbfgs, minimize_newton
+from .proximal_newton import minimize_proximal_newton
 from .result import Callback, IterationRecord, SolverResult
 
-__all__ = ["Callback", "IterationRecord", "SolverResult", "minimize_lbfgs", "minimize_newton"]
+__all__ = [
+    "Callback",
+    "IterationRecord",
+    "SolverResult",
+    "minimize_fista",
+    "minimize_lbfgs",
+    "minimize_newton",
+    "minimize_proximal_newton",
+]

@@ -22,7 +22,8 @@ STOPPED_BY_CALLBACK = "stopped by callback"
 NO_IMPROVEMENT = "no improvement"
 DIVERGED = "diverged"
 INTERRUPTED = "interrupted"
-SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT, NO_IMPROVEMENT})
+SMALL_GAP = "duality_gap <= gap_tol * cost"
+SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT, NO_IMPROVEMENT, SMALL_GAP})
 
 
 class IterationRecord(NamedTuple):
@@ -30,7 +31,9 @@ class IterationRecord(NamedTuple):
 
     iteration: int  # 0 is the starting point
     loss: float  # the cost: weighted mean loss plus penalty
-    gradient_norm: float  # largest absolute entry of the gradient; NaN where none is formed
+    # Largest absolute entry of the gradient; with an L1 penalty, of its distance from optimality;
+    # NaN where no gradient is formed.
+    gradient_norm: float
     n_passes: int  # reads of X so far
     seconds: float  # since the solver started
 
@@ -89,6 +92,9 @@ class SolverResult:
         For a fit that did not converge: why, and which argument cures it. Else empty.
     solver : str
     history : list of IterationRecord
+    duality_gap : float or None
+        Of a cost with an L1 penalty: its minimum is at most this far below `loss`. None where the
+        solver or the loss gives none.
     """
 
     theta: Array
@@ -102,6 +108,7 @@ class SolverResult:
     message: str
     solver: str
     history: list[IterationRecord]
+    duality_gap: float | None = None
 
 
 @dataclass

@@ -1,0 +1,122 @@
+"""From data to sparse coefficients: linear models with an L1 or elastic-net penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..backends import Array, Backend
+from .buckets import Rows, in_bucket
+from .columns import off_centre
+from .device_work import working_on
+from .fit import LinearFit, check_labels, objective_of, start_of
+from .linalg import max_abs
+from .losses import Loss
+from .nonfinite import raise_nonfinite
+from .solvers import Callback, minimize_fista, minimize_proximal_newton
+
+SOLVERS = {"proximal-newton": minimize_proximal_newton, "fista": minimize_fista}
+
+
+def fit_sparse_model(
+    X: Any,
+    y: Array,
+    *,
+    loss: Loss,
+    backend: Backend,
+    l1_reg_strength: float,
+    l2_reg_strength: float = 0.0,
+    n_outputs: int = 1,
+    sample_weight: Array | None = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    solver: str = "auto",
+    max_iter: int = 100,
+    tol: float = 1e-5,
+    gap_tol: float = 0.0,
+    W_start: np.ndarray[Any, Any] | None = None,
+    b_start: np.ndarray[Any, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
+    who: str = "fit_sparse_model",
+    feature_names: Sequence[str] | None = None,
+    fused: bool | None = None,
+) -> LinearFit:
+    """Fit W and b of a linear model with an elastic-net penalty.
+
+    minimize  sum_i w_i loss(y_i, x_i W + b) / sum_i w_i
+              + l1_reg_strength * ||W||_1 + 0.5 * l2_reg_strength * ||W||^2
+
+    Parameters
+    ----------
+    X, y, loss, backend, n_outputs, sample_weight, fit_intercept, standardize, W_start, b_start
+        As in `fit_linear_model`; the intercept is free of both penalties.
+    l1_reg_strength, l2_reg_strength : float
+    solver : {"auto", "proximal-newton", "fista"}
+        "auto" is proximal Newton, which hands over to FISTA for many coefficients of softmax.
+    max_iter, tol
+        The solver stops when no condition of optimality is violated by more than `tol`.
+    gap_tol : float
+        It also stops at this duality gap, as a share of the cost.
+
+    Returns
+    -------
+    LinearFit
+        Coefficients that are zero are exact zeros; `result.duality_gap` is the certificate.
+
+    Raises
+    ------
+    ValueError
+        For an unknown solver, and for NaN or infinity in X, named by column.
+
+    Examples
+    --------
+    >>> from xpfit.backends import get_backend
+    >>> from xpfit.core.losses import HALF_SQUARED_ERROR
+    >>> X = np.asarray([[-1.0, 1.0], [0.0, -2.0], [1.0, 1.0]])
+    >>> fit = fit_sparse_model(X, np.asarray([-2.0, 0.0, 2.0]), loss=HALF_SQUARED_ERROR,
+    ...     backend=get_backend("numpy"), l1_reg_strength=0.2)
+    >>> fit.W.round(12).tolist(), abs(fit.result.duality_gap) < 1e-12
+    ([[1.7], [0.0]], True)
+    """
+    if solver not in {"auto", *SOLVERS}:
+        message = f"solver {solver!r} is not known here. Known: auto, {', '.join(SOLVERS)}."
+        raise ValueError(message)
+    n_samples, n_features = X.shape
+    with (
+        working_on(backend, X, f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"),
+        np.errstate(invalid="ignore", over="ignore", divide="ignore"),
+    ):
+        given_X, given_y = X, y
+        if n_samples >= n_features:
+            X, y, sample_weight = in_bucket(backend, Rows(X, y, sample_weight), fused)
+        if loss.is_multiclass:
+            check_labels(y, n_outputs, backend, who)
+        objective = objective_of(
+            X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
+            standardize, fused,
+        )  # fmt: skip
+        if fit_intercept:
+            centre = off_centre(X, backend=backend, fused=fused)
+            if centre is not None:
+                # As in `fit_linear_model`: about zero, Gram matrices would be all rounding.
+                eps = float(backend.xp.finfo(objective.dtype).eps)
+                tol = max(tol, 500.0 * eps * max_abs(backend.xp, centre))
+                objective.centre = centre
+                objective.shift = centre if objective.shift is None else objective.shift
+        objective.on_overflow = partial(
+            raise_nonfinite, given_X, backend, who, feature_names, loss, given_y
+        )
+        minimize = SOLVERS["proximal-newton" if solver == "auto" else solver]
+        result = minimize(
+            objective, start_of(objective, W_start, b_start), float(l1_reg_strength),
+            max_iter=max_iter, tol=tol, gap_tol=gap_tol, callbacks=callbacks,
+        )  # fmt: skip
+        W, b = objective.coefficients(result.theta)
+    return LinearFit(
+        np.asarray(backend.to_numpy(W), dtype=np.float64),
+        np.asarray(backend.to_numpy(b), dtype=np.float64),
+        result,
+    )
