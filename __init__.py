@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 _HOME = {
     "LinearRegression": "estimators",
     "Ridge": "estimators",
+    "Lasso": "estimators",
+    "ElasticNet": "estimators",
     "LogisticRegression": "estimators",
     "PoissonRegressor": "estimators",
     "HuberRegressor": "estimators",

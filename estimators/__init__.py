@@ -1,9 +1,10 @@
-"""The scikit-learn interface: eight linear models, and the file that keeps a fitted one."""
+"""The scikit-learn interface: ten linear models, and the file that keeps a fitted one."""
 
 from __future__ import annotations
 
 from . import plots
 from ._tensor_file import ModelFileError
+from .elastic_net import ElasticNet, Lasso
 from .glm import GeneralizedLinearRegressor, PoissonRegressor
 from .huber import HuberRegressor
 from .linear import LinearRegression
@@ -19,8 +20,10 @@ from .summary import CoefficientSummary
 __all__ = [
     "CoefficientSummary",
     "DescentPath",
+    "ElasticNet",
     "GeneralizedLinearRegressor",
     "HuberRegressor",
+    "Lasso",
     "LinearRegression",
     "LogisticRegression",
     "ModelFileError",

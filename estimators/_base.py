@@ -145,7 +145,11 @@ class LinearEstimator(BaseEstimator):
         dtype = compute_dtype(backend, X)
         W = np.ascontiguousarray(np.atleast_2d(self.coef_).T, dtype=dtype)
         b = np.broadcast_to(np.asarray(self.intercept_, dtype=dtype), (W.shape[1],)).copy()
-        with working_on(backend, X, f"prediction by {name_of(self)}"):
+        # Infinity times a coefficient of zero is NaN, which is looked for below.
+        with (
+            working_on(backend, X, f"prediction by {name_of(self)}"),
+            np.errstate(invalid="ignore"),
+        ):
             raw = predict_raw(X, backend.from_numpy(W), backend.from_numpy(b), backend=backend)
             check_raw_prediction(self, X, raw, backend)
         return raw, backend

@@ -20,15 +20,18 @@ LOGISTIC_SOLVERS = {
     "sag": "auto",
     "saga": "auto",
 }
+# Those that scikit-learn has for an L1 penalty too, and ours. All run proximal Newton or FISTA.
+L1_SOLVERS = {"auto", "liblinear", "saga"}
 
 
-def inverse_penalty(estimator: Any) -> float:
-    """1 / C, zero for no penalty; scikit-learn's deprecations and our limits on the way.
+def penalty_strengths(estimator: Any) -> tuple[float, float]:
+    """(L1, L2) strengths, l1_ratio / C and (1 - l1_ratio) / C; scikit-learn's deprecations
+    on the way.
 
     Raises
     ------
     ValueError
-        For an L1 penalty.
+        For an L1 penalty with a solver of smooth costs, or penalty="elasticnet" without a ratio.
     """
     who = name_of(estimator)
     penalty, C, l1_ratio = estimator.penalty, estimator.C, estimator.l1_ratio
@@ -52,16 +55,28 @@ def inverse_penalty(estimator: Any) -> float:
             FutureWarning,
             stacklevel=4,
         )
-    has_l1 = penalty in {"l1", "elasticnet"} or (l1_ratio or 0.0) > 0.0
-    if has_l1:
-        asked = f"penalty={penalty!r}" if penalty in {"l1", "elasticnet"} else f"{l1_ratio=}"
+    if penalty is None or np.isinf(C):
+        return 0.0, 0.0
+    ratio = {"l1": 1.0, "l2": 0.0}.get(penalty, l1_ratio)
+    if ratio is None and penalty == "elasticnet":
         message = (
-            f"{who}({asked}): an L1 penalty is not implemented yet; only L2 (l1_ratio=0) and no "
-            "penalty (C=np.inf) are. Use sklearn.linear_model.LogisticRegression with "
-            "solver='saga' for L1."
+            f"{who}(penalty='elasticnet', l1_ratio=None): the share of the L1 penalty is missing. "
+            "Pass l1_ratio between 0 and 1."
         )
         raise ValueError(message)
-    return 0.0 if penalty is None or np.isinf(C) else 1.0 / float(C)
+    ratio = float(ratio or 0.0)
+    if ratio > 0.0 and estimator.solver not in L1_SOLVERS:
+        message = (
+            f"{who}(solver={estimator.solver!r}): an L1 penalty ({_asked(penalty, l1_ratio)}) was "
+            "asked for, but this solver is for smooth costs. Use solver='auto' (or scikit-learn's "
+            "names 'saga' and 'liblinear'), or l1_ratio=0."
+        )
+        raise ValueError(message)
+    return ratio / float(C), (1.0 - ratio) / float(C)
+
+
+def _asked(penalty: Any, l1_ratio: Any) -> str:
+    return f"{penalty=}" if penalty in {"l1", "elasticnet"} else f"{l1_ratio=}"
 
 
 def choose_solver(estimator: Any, n_classes: int) -> str:

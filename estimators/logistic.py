@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from ..backends import Array, Backend, as_backend_array
 from ..core.fit import fit_linear_model
+from ..core.fit_sparse import fit_sparse_model
 from ..core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
 from ._backend_choice import place_for_fit
 from ._base import (
@@ -31,16 +32,17 @@ from ._inputs import (
     to_host,
 )
 from ._labels import Labels, class_weights, encode_labels, held_on_host
-from ._logistic_options import LOGISTIC_SOLVERS, choose_solver, inverse_penalty
+from ._logistic_options import LOGISTIC_SOLVERS, choose_solver, penalty_strengths
 from ._logistic_prediction import LogisticPredictionMixin
 from ._targets import read_sample_weight, require_y
 from .summary import CoefficientSummary
 
 
 class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
-    """Logistic regression with an L2 penalty or none; softmax for three classes or more.
+    """Logistic regression with an L2, L1, elastic-net or no penalty; softmax for more classes.
 
-    minimize over coef, intercept: C * sum_i w_i loss(y_i, x_i) + 0.5 * ||coef||²
+    minimize over coef, intercept: C * sum_i w_i loss(y_i, x_i)
+    + l1_ratio * sum(abs(coef)) + 0.5 * (1 - l1_ratio) * ||coef||²
 
     with loss = log(1 + exp(raw)) - y raw for two classes, log(sum_k exp(raw_k)) - raw_y for more,
     raw = x coef.T + intercept. For softmax without a penalty, coef and intercept are the
@@ -48,16 +50,19 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
 
     Parameters
     ----------
-    penalty : {"l2", None}, default="deprecated"
-        Deprecated by scikit-learn: use C=np.inf for None. "l1" and "elasticnet" are errors.
+    penalty : {"l1", "l2", "elasticnet", None}, default="deprecated"
+        Deprecated by scikit-learn: use C=np.inf for None, l1_ratio=1 for "l1".
     C : float, default=1.0
         Inverse of the penalty's strength; np.inf is no penalty.
     l1_ratio : float, default=0.0
-        Anything but 0 is an error for now.
+        Share of the L1 penalty. Beyond 0, coefficients that do not help are exact zeros; the
+        solver is then "auto", "saga" or "liblinear", and all are proximal Newton (FISTA for
+        softmax of more than 128 coefficients, which may need a larger max_iter).
     dual : bool, default=False
         Accepted with solver="liblinear", without effect: the optimum is the same.
     tol : float, default=1e-5
-        Stop at max(abs(gradient)) <= tol of the mean cost (scikit-learn: 1e-4).
+        Stop at max(abs(gradient)) <= tol of the mean cost (scikit-learn: 1e-4); with an L1
+        penalty, at no condition of optimality violated by more.
     fit_intercept : bool, default=True
     intercept_scaling : float, default=1
         Only 1: the intercept is never penalised.
@@ -99,6 +104,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         ||coef||² / (2 C sum_i w_i).
     gradient_norm_ : float
     result_ : SolverResult
+        With an L1 penalty and two classes, `result_.duality_gap` certifies the optimum.
 
     Raises
     ------
@@ -185,7 +191,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,) or None
         """
-        inverse_C = inverse_penalty(self)
+        l1, l2 = penalty_strengths(self)
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=True)
         # Text labels fit no device; their codes are sent instead.
@@ -196,10 +202,9 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         labels = encode_labels(self, y if placed_y is None else placed_y, X.shape[0])
         solver = choose_solver(self, labels.classes.shape[0])
         weight, total = self._weights(weight, labels, X, backend)
-        fit = self._fit(
-            send_features(self, X, backend), labels, weight, inverse_C / total, solver, backend
-        )
-        self._set_coefficients(fit, labels.classes)
+        X = send_features(self, X, backend)
+        fit = self._fit(X, labels, weight, (l1 / total, l2 / total), solver, backend)
+        self._set_coefficients(fit, labels.classes, centred=l1 == 0.0)
         self._record(fit, backend)
         return self
 
@@ -262,27 +267,35 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         return weight, X.shape[0] if weight is None else float(backend.xp.sum(weight))
 
     def _fit(
-        self, X: Array, labels: Labels, weight: Array, l2: float, solver: str, backend: Backend
-    ) -> Any:
+        self, X: Array, labels: Labels, weight: Array, strengths: tuple[float, float],
+        solver: str, backend: Backend,
+    ) -> Any:  # fmt: skip
         n_classes = labels.classes.shape[0]
         binary = n_classes == 2
         n_outputs = 1 if binary else n_classes
         target = as_target(labels.codes, X, backend) if binary else beside(X, labels.codes, backend)
         W_start, b_start = self._start(X, n_outputs)
-        return fit_linear_model(
-            X, target, loss=HALF_BINOMIAL if binary else HALF_MULTINOMIAL,
-            n_outputs=n_outputs, sample_weight=weight, l2_reg_strength=l2,
-            fit_intercept=self.fit_intercept, standardize=self.standardize, solver=solver,
-            max_iter=self.max_iter, tol=self.tol, W_start=W_start, b_start=b_start,
-            callbacks=self._callbacks(), backend=backend, who=name_of(self),
-            feature_names=feature_names(self),
-        )  # fmt: skip
+        l1, l2 = strengths
+        options: dict[str, Any] = {
+            "loss": HALF_BINOMIAL if binary else HALF_MULTINOMIAL, "n_outputs": n_outputs,
+            "sample_weight": weight, "l2_reg_strength": l2, "fit_intercept": self.fit_intercept,
+            "standardize": self.standardize, "solver": solver, "max_iter": self.max_iter,
+            "tol": self.tol, "W_start": W_start, "b_start": b_start, "backend": backend,
+            "callbacks": self._callbacks(), "who": name_of(self),
+            "feature_names": feature_names(self),
+        }  # fmt: skip
+        if l1 > 0.0:
+            return fit_sparse_model(X, target, l1_reg_strength=l1, **options)
+        return fit_linear_model(X, target, **options)
 
-    def _set_coefficients(self, fit: Any, classes: np.ndarray[Any, Any]) -> None:
+    def _set_coefficients(self, fit: Any, classes: np.ndarray[Any, Any], *, centred: bool) -> None:
         W, b = fit.W, fit.b
         if W.shape[1] > 1:
-            # Softmax does not see what all classes share; a penalty only ever shrinks without it.
-            W, b = W - W.mean(axis=1, keepdims=True), b - b.mean()
+            # Softmax does not see what all classes share; an L2 penalty only ever shrinks without
+            # it. An L1 penalty does not, and its zeros are to stay.
+            b = b - b.mean()
+            if centred:
+                W = W - W.mean(axis=1, keepdims=True)
         self.classes_ = classes
         self.coef_ = np.ascontiguousarray(W.T)
         self.intercept_ = b.copy() if self.fit_intercept else np.zeros(W.shape[1])

@@ -19,8 +19,10 @@ FORMAT_VERSION = 1
 _HEADER_KEY = "xpfit_model"
 # The classes that a file may name, and their modules. A file can never name any other code.
 _CLASSES = {
+    "ElasticNet": "elastic_net",
     "GeneralizedLinearRegressor": "glm",
     "HuberRegressor": "huber",
+    "Lasso": "elastic_net",
     "LinearRegression": "linear",
     "LogisticRegression": "logistic",
     "PoissonRegressor": "glm",
@@ -162,7 +164,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    One of the six estimators, fitted. `result_` is not kept in files; all other attributes are.
+    One of the estimators, fitted. `result_` is not kept in files; all other attributes are.
 
     Raises
     ------

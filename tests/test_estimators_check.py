@@ -12,8 +12,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from xpfit.backends import get_backend, use_backend
 from xpfit.estimators import (
+    ElasticNet,
     GeneralizedLinearRegressor,
     HuberRegressor,
+    Lasso,
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
@@ -25,6 +27,8 @@ from xpfit.estimators._crossover import auto_crossover
 CLASSES = (
     LinearRegression,
     Ridge,
+    Lasso,
+    ElasticNet,
     LogisticRegression,
     PoissonRegressor,
     HuberRegressor,
@@ -34,6 +38,7 @@ VARIANTS = (
     *(cls() for cls in CLASSES),
     *(cls(backend=name) for name in ("numpy", "numba") for cls in CLASSES),
     LogisticRegression(standardize=True),
+    LogisticRegression(l1_ratio=0.5),
     LogisticRegression(solver="newton-cholesky"),
     LogisticRegression(solver="lbfgs", class_weight="balanced"),
     Ridge(solver="lsqr"),

@@ -174,7 +174,10 @@ def test_labels_that_are_none() -> None:
         (LinearRegression(standardize="yes"), "'standardize' parameter of LinearRegression"),
         (LinearRegression(positive=True), r"LinearRegression\(positive=True\).*sklearn"),
         (Ridge(positive=True), r"Ridge\(positive=True\).*sklearn"),
-        (LogisticRegression(l1_ratio=0.5), r"l1_ratio=0\.5.*L1 penalty is not implemented.*saga"),
+        (
+            LogisticRegression(l1_ratio=0.5, solver="lbfgs"),
+            r"solver='lbfgs'.*l1_ratio=0\.5.*smooth.*solver='auto'",
+        ),
         (LogisticRegression(dual=True), "dual=True.*Leave dual out"),
         (
             LogisticRegression(solver="liblinear", intercept_scaling=10.0),
@@ -198,10 +201,14 @@ def test_what_scikit_learn_deprecates() -> None:
     expected = LogisticRegression(C=np.inf, tol=1e-9).fit(X, LABELS)
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
     with (
-        pytest.warns(FutureWarning, match="'penalty' was deprecated"),
-        pytest.raises(ValueError, match="penalty='l1'"),
+        pytest.warns(FutureWarning, match="was deprecated in scikit-learn 1.8"),
+        pytest.raises(ValueError, match=r"penalty='elasticnet', l1_ratio=None.*Pass l1_ratio"),
     ):
-        LogisticRegression(penalty="l1").fit(X, LABELS)
+        LogisticRegression(penalty="elasticnet", l1_ratio=None).fit(X, LABELS)
+    with pytest.warns(FutureWarning, match="'penalty' was deprecated"):
+        model = LogisticRegression(penalty="l1", tol=1e-9).fit(X, LABELS)
+    expected = LogisticRegression(l1_ratio=1.0, tol=1e-9).fit(X, LABELS)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
     with pytest.warns(FutureWarning, match="'n_jobs' has no effect"):
         LogisticRegression(n_jobs=2).fit(X, LABELS)
     with pytest.warns(FutureWarning, match="l1_ratio=None"):

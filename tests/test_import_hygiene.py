@@ -31,8 +31,10 @@ FORBIDDEN = {
 # The public face. A change here is a change that users see: it belongs in CHANGELOG.md too.
 PUBLIC = {
     "DescentPath",
+    "ElasticNet",
     "GeneralizedLinearRegressor",
     "HuberRegressor",
+    "Lasso",
     "LinearRegression",
     "LogisticRegression",
     "PoissonRegressor",
