@@ -110,10 +110,12 @@ class LinearEstimator(BaseEstimator):
     def _coefficients_of_last_fit(self, X: Array, n_outputs: int) -> tuple[Any, Any]:
         W = np.atleast_2d(self.coef_).T.astype(np.float64)
         if W.shape != (X.shape[1], n_outputs):
+            warm = getattr(self, "warm_start", False)
+            who = f"{name_of(self)}(warm_start=True)" if warm else f"{name_of(self)}.partial_fit"
             message = (
-                f"{name_of(self)}: the previous fit had {W.shape[0]} features and {W.shape[1]} "
-                f"output(s), but these data have {X.shape[1]} and {n_outputs}. Set "
-                "warm_start=False, or fit a clone()."
+                f"{who}: the previous fit had {W.shape[0]} features and {W.shape[1]} output(s), "
+                f"but these data have {X.shape[1]} and {n_outputs}. "
+                f"{'Set warm_start=False, or fit' if warm else 'Fit'} a clone()."
             )
             raise ValueError(message)
         return W, np.atleast_1d(self.intercept_).astype(np.float64)

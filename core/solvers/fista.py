@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from array_api_compat import device
@@ -82,13 +83,15 @@ def minimize_fista(
     for iteration in range(max_iter + 1):
         here = state.ahead
         best, since = (here, 0) if here.violation < best.violation else (best, since + 1)
-        asked = history.add(here.cost, here.violation, objective.n_passes)
+        read = partial(objective.read, here.theta)
+        asked = history.add(here.cost, here.violation, objective.n_passes, read)
         reason = _reason(cost, here, iteration, max_iter, tol, gap_tol, asked=asked)
         if reason is not None:
             return cost.finish(history, here, reason, NAME, tol)
         rounding = cost_rounding(here.cost, float(xp.finfo(objective.dtype).eps))
         if since >= PATIENCE and abs(here.cost - best.cost) <= rounding:
-            history.add(best.cost, best.violation, objective.n_passes)
+            read = partial(objective.read, best.theta)
+            history.add(best.cost, best.violation, objective.n_passes, read)
             return cost.finish(history, best, AT_PRECISION, NAME, tol)
         for _ in range(MOST_DOUBLINGS):
             found = _step(cost, state, metric, bound)

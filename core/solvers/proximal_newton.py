@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from array_api_compat import device
@@ -115,7 +116,9 @@ class _Run:
 
     def stops(self, here: Point, iteration: int) -> str | None:
         """Record an iteration; the reason to stop, if there is one."""
-        asked = self.history.add(here.cost, here.violation, self.cost.objective.n_passes)
+        objective = self.cost.objective
+        read = partial(objective.read, here.theta)
+        asked = self.history.add(here.cost, here.violation, objective.n_passes, read)
         if here.violation <= self.tol:
             return CONVERGED
         if self.gap_tol > 0.0:
