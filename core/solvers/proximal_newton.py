@@ -21,7 +21,7 @@ from typing import Any
 
 from array_api_compat import device
 
-from ...backends import Array, Backend, Namespace
+from ...backends import Array, Backend
 from ..linalg import max_abs
 from ..losses import HALF_SQUARED_ERROR
 from ..objective import LinearObjective
@@ -29,7 +29,7 @@ from ..passes import is_sparse
 from ..penalties import ElasticNet
 from .fista import minimize_fista
 from .line_search import C1, cost_rounding
-from .quadratic import minimize_quadratic
+from .quadratic import minimize_quadratic, spread
 from .result import (
     AT_PRECISION,
     CONVERGED,
@@ -250,15 +250,8 @@ def _outside(cost: SparseCost, here: Point, columns: Array) -> float:
     """Largest violation among the columns that are not in the working set."""
     xp, d = cost.objective.backend.xp, cost.n_penalized
     scores = ElasticNet(cost.l1).violations(xp, here.theta[:d], here.gradient[:d])
-    inside = _spread(xp, xp.take(scores, columns, axis=0), columns, d)
+    inside = spread(xp, xp.take(scores, columns, axis=0), columns, d)
     return max_abs(xp, scores - inside)
-
-
-def _spread(xp: Namespace, values: Array, columns: Array, d: int) -> Array:
-    """A vector of length d with the values at these columns, which ascend, and zeros elsewhere."""
-    every = xp.arange(d, dtype=columns.dtype, device=device(columns))
-    place = xp.clip(xp.searchsorted(columns, every), 0, columns.shape[0] - 1)
-    return xp.where(xp.take(columns, place) == every, xp.take(values, place), 0.0)
 
 
 def _solve_among(run: _Run, here: Point, columns: Array) -> tuple[Point, str]:
@@ -272,7 +265,7 @@ def _solve_among(run: _Run, here: Point, columns: Array) -> tuple[Point, str]:
     there, reason = _newton(inner, start)
     n_columns = among.n_features
     objective.rows_read += math.ceil(among.rows_read * n_columns / objective.n_features)
-    W = _spread(xp, there.theta[:n_columns], columns, d)
+    W = spread(xp, there.theta[:n_columns], columns, d)
     return cost.evaluate(xp.concat([W, there.theta[n_columns:]], axis=0)), reason
 
 
