@@ -1,4 +1,7 @@
-"""Logistic regression, binary and multinomial."""
+"""Logistic regression, binary and multinomial.
+
+It is longer than other files: scikit-learn's protocol wants every parameter spelt out three times.
+"""
 
 from __future__ import annotations
 
