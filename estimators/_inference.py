@@ -65,6 +65,13 @@ def summarize(
             "LogisticRegression()) and summarize each of its estimators_ with y == class."
         )
         raise ValueError(message)
+    if model.l1_ratio or model.penalty in {"l1", "elasticnet"}:
+        message = (
+            f"{who}: the model has an L1 penalty, under which coefficients that are zero have no "
+            "curvature and the others are biased: there are no standard errors. Fit the columns "
+            "that are not zero with C=np.inf (on other rows), and summarize that."
+        )
+        raise ValueError(message)
     if not 0.0 < level < 1.0:
         message = f"{who}: level must lie between 0 and 1, got {level!r}."
         raise ValueError(message)

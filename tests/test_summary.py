@@ -190,3 +190,12 @@ def test_what_has_no_summary_says_what_to_do() -> None:
     with pytest.raises(ValueError, match="features"):
         model.summary(X[:, :2], y)
     assert not hasattr(Theirs(), "summary")
+
+
+def test_an_l1_penalty_has_no_standard_errors() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = (X[:, 0] + rng.logistic(size=200) > 0).astype(int)
+    model = LogisticRegression(l1_ratio=0.5).fit(X, y)
+    with pytest.raises(ValueError, match=r"L1 penalty.*C=np.inf"):
+        model.summary(X, y)
