@@ -190,6 +190,7 @@ def test_a_second_call_compiles_nothing_even_with_another_parameter(jax_backend:
 def test_the_fused_kernels_are_what_runs(jax_backend: Backend) -> None:
     assert set(jax_backend.kernels) == {
         "loss_gradient", "curvature_product", "weighted_gram", "column_sums", "predict_raw",
+        "minibatch_epoch",
     }  # fmt: skip
     data = (*_table(jax_backend), HALF_BINOMIAL)
     for kernel in jax_backend.kernels.values():
