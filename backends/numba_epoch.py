@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from .numba_layout import as_vector, as_writeable, is_csr, is_readable, kind_of, layout_of, rows_for
+from .numba_layout import (
+    as_readable,
+    as_vector,
+    as_writeable,
+    is_csr,
+    is_readable,
+    kind_of,
+    layout_of,
+    rows_for,
+)
 from .record import Array
 
 
@@ -49,7 +58,7 @@ def minibatch_epoch(
     losses = np.full(plan.scalars.shape[0], np.nan)
     y = np.ascontiguousarray(y, dtype=np.int64) if loss.is_multiclass else as_vector(y)
     call = (
-        rows_for(X, layout) if layout == "csr" else _readable(X), n_features, n_outputs,
+        rows_for(X, layout) if layout == "csr" else as_readable(X), n_features, n_outputs,
         as_writeable(y), as_vector(sample_weight), as_writeable(rows), plan.batch_size, theta,
         slots, average, plan.gains, plan.scalars, plan.ahead, plan.l2_reg_strength, plan.max_norm,
         tuple(float(number) for number in loss.parameters), losses,
@@ -63,15 +72,6 @@ def minibatch_epoch(
         _from_flat(theta, *shape), tuple(_from_flat(slot, *shape) for slot in slots), kept
     )
     return found, losses
-
-
-def _readable(X: Any) -> Any:
-    rows = as_writeable(X)
-    if rows.dtype == np.float16:
-        from .numba_kernels.scalar import HALF
-
-        rows = rows.view(HALF)
-    return rows
 
 
 def accepts_epoch(

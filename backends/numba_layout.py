@@ -59,7 +59,12 @@ def rows_for(X: Any, layout: str) -> Any:
     """X as the products of its layout take it."""
     if layout == "csr":
         return as_writeable(X.data), as_writeable(X.indices), as_writeable(X.indptr)
-    rows = as_writeable(X if layout == "c" else X.T)
+    return as_readable(X if layout == "c" else X.T)
+
+
+def as_readable(X: Any) -> Any:
+    """A dense X as kernels read it: writeable in type, and float16 as the bits that it is."""
+    rows = as_writeable(X)
     if rows.dtype == np.float16:
         from .numba_kernels.scalar import HALF
 

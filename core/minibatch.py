@@ -19,7 +19,7 @@ from array_api_compat import device
 from ..backends import Array, Backend
 from .dispatch import run_kernel
 from .losses import Loss
-from .optimizers import SGD, Optimizer, clip_by_global_norm
+from .optimizers import Optimizer, clip_by_global_norm
 from .passes import is_sparse, loss_gradient
 from .schedules import BaseSchedule
 
@@ -94,12 +94,9 @@ def plan_epoch(
     if average_from is not None:
         n_averaged = np.maximum(before + 1 - (average_from - 1), 0)
         gains = np.where(n_averaged > 0, 1.0 / np.maximum(n_averaged, 1), 1.0)
-    ahead = 0.0
-    if isinstance(optimizer, SGD) and optimizer.nesterov == "lookahead":
-        ahead = float(optimizer.momentum)
     return Plan(
-        int(batch_size), optimizer.rule, scalars, gains,
-        ahead, float(l2_reg_strength), float(max_norm),
+        int(batch_size), optimizer.rule, scalars, gains, optimizer.ahead,
+        float(l2_reg_strength), float(max_norm),
     )  # fmt: skip
 
 

@@ -160,7 +160,7 @@ class MinibatchEstimator(LinearEstimator):
             l2_reg_strength=0.0 if self.penalty is None else float(self.alpha),
             fit_intercept=self.fit_intercept, held_out=held_out, start=start, saved=saved,
             keep=keep,
-            callbacks=self._callbacks(), who=name_of(self), feature_names=feature_names(self),
+            callbacks=self._callbacks(), who=who, feature_names=feature_names(self),
         )  # fmt: skip
 
     def _finish(self, fit: Any, backend: Backend) -> None:

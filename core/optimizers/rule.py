@@ -85,6 +85,11 @@ class Optimizer(ABC):
         """How many numbers are remembered of each parameter."""
         return len(self.initial_slots)
 
+    @property
+    def ahead(self) -> float:
+        """The gradient is wanted at params + ahead * the first slot: 0, unless it looks ahead."""
+        return 0.0
+
     def learning_rate_at(self, step: Any) -> Any:
         """The learning rate after `step` = 0, 1, ... steps taken."""
         rate = self.learning_rate

@@ -194,6 +194,11 @@ class SGD(Optimizer):
             gain = 1.0 - self.dampening * (step > 1) if self.dampening else 1.0
         return (learning_rate, self.weight_decay, self.momentum, gain)
 
+    @property
+    def ahead(self) -> float:
+        """The momentum, where it looks ahead."""
+        return float(self.momentum) if self.nesterov == "lookahead" else 0.0
+
     def lookahead(self, params: Tree, state: State) -> Tree:
         """Where the gradient must be taken: params + momentum * velocity, or params.
 
@@ -207,7 +212,7 @@ class SGD(Optimizer):
         tree like params
             For `nesterov="lookahead"` new arrays; else params themselves.
         """
-        if self.rule is not lookahead_rule:
+        if not self.ahead:
             return params
         self._check_slots(state)
-        return tree_map(lambda p, v: p + self.momentum * v, params, state.slots[0])
+        return tree_map(lambda p, v: p + self.ahead * v, params, state.slots[0])

@@ -26,16 +26,12 @@ from ..penalties import soft_threshold
 from .line_search import cost_rounding
 from .result import (
     AT_PRECISION,
-    CONVERGED,
     LINE_SEARCH_FAILED,
-    OUT_OF_ITERATIONS,
-    SMALL_GAP,
-    STOPPED_BY_CALLBACK,
     Callback,
     History,
     SolverResult,
 )
-from .sparse_cost import Point, SparseCost
+from .sparse_cost import Point, SparseCost, SparseRun
 
 NAME = "fista"
 # The bound on the curvature: its growth where it was too small, and its fall at a restart.
@@ -77,15 +73,14 @@ def minimize_fista(
     """
     cost, xp = SparseCost(objective, l1), objective.backend.xp
     history = History(callbacks) if history is None else history
+    run = SparseRun(cost, max_iter, tol, gap_tol, history)
     metric, bound = _metric(cost, theta), 1.0
     state = _State(theta, cost.evaluate(theta), 1.0)
     best, since = state.ahead, 0
     for iteration in range(max_iter + 1):
         here = state.ahead
         best, since = (here, 0) if here.violation < best.violation else (best, since + 1)
-        read = partial(objective.read, here.theta)
-        asked = history.add(here.cost, here.violation, objective.n_passes, read)
-        reason = _reason(cost, here, iteration, max_iter, tol, gap_tol, asked=asked)
+        reason = run.stops(here, iteration)
         if reason is not None:
             return cost.finish(history, here, reason, NAME, tol)
         rounding = cost_rounding(here.cost, float(xp.finfo(objective.dtype).eps))
@@ -104,21 +99,6 @@ def minimize_fista(
         bound *= FALL if found.age == RESTARTED else 1.0
         state = found
     raise AssertionError("unreachable")  # noqa: EM101
-
-
-def _reason(
-    cost: SparseCost, here: Point, iteration: int, max_iter: int, tol: float, gap_tol: float,
-    *, asked: bool,
-) -> str | None:  # fmt: skip
-    if here.violation <= tol:
-        return CONVERGED
-    if gap_tol > 0.0:
-        gap = cost.gap(here)
-        if gap is not None and gap <= gap_tol * abs(here.cost):
-            return SMALL_GAP
-    if asked:
-        return STOPPED_BY_CALLBACK
-    return OUT_OF_ITERATIONS if iteration >= max_iter else None
 
 
 def _metric(cost: SparseCost, theta: Array) -> _Metric:

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 from array_api_compat import device
@@ -32,16 +31,12 @@ from .line_search import C1, cost_rounding
 from .quadratic import minimize_quadratic, spread
 from .result import (
     AT_PRECISION,
-    CONVERGED,
     LINE_SEARCH_FAILED,
-    OUT_OF_ITERATIONS,
-    SMALL_GAP,
-    STOPPED_BY_CALLBACK,
     Callback,
     History,
     SolverResult,
 )
-from .sparse_cost import Point, SparseCost
+from .sparse_cost import Point, SparseCost, SparseRun
 
 NAME = "proximal-newton"
 # Up to so many parameters the Gram matrix of all columns is formed; the squared error needs one.
@@ -89,7 +84,7 @@ def minimize_proximal_newton(
         `gradient_norm` is the largest violation, `duality_gap` the certificate. Coefficients that
         are zero are exact zeros.
     """
-    run = _Run(SparseCost(objective, l1), max_iter, tol, gap_tol, History(callbacks))
+    run = SparseRun(SparseCost(objective, l1), max_iter, tol, gap_tol, History(callbacks))
     squared = objective.loss is HALF_SQUARED_ERROR
     most = ALL_COLUMNS_SQUARED if squared else ALL_COLUMNS
     if objective.size <= most:
@@ -106,31 +101,7 @@ def minimize_proximal_newton(
     )  # fmt: skip
 
 
-@dataclass
-class _Run:
-    cost: SparseCost
-    max_iter: int
-    tol: float
-    gap_tol: float = 0.0
-    history: History = field(default_factory=History)
-
-    def stops(self, here: Point, iteration: int) -> str | None:
-        """Record an iteration; the reason to stop, if there is one."""
-        objective = self.cost.objective
-        read = partial(objective.read, here.theta)
-        asked = self.history.add(here.cost, here.violation, objective.n_passes, read)
-        if here.violation <= self.tol:
-            return CONVERGED
-        if self.gap_tol > 0.0:
-            gap = self.cost.gap(here)
-            if gap is not None and gap <= self.gap_tol * abs(here.cost):
-                return SMALL_GAP
-        if asked:
-            return STOPPED_BY_CALLBACK
-        return OUT_OF_ITERATIONS if iteration >= self.max_iter else None
-
-
-def _newton(run: _Run, theta: Array) -> tuple[Point, str]:
+def _newton(run: SparseRun, theta: Array) -> tuple[Point, str]:
     """Proximal Newton on all columns of the objective."""
     cost, objective = run.cost, run.cost.objective
     once = objective.loss is HALF_SQUARED_ERROR
@@ -213,7 +184,7 @@ def _search(
     return None, predicted
 
 
-def _by_working_sets(run: _Run, theta: Array) -> tuple[Point, str]:
+def _by_working_sets(run: SparseRun, theta: Array) -> tuple[Point, str]:
     """Proximal Newton on the columns that matter, until all columns meet the conditions."""
     cost, objective = run.cost, run.cost.objective
     xp, d = objective.backend.xp, cost.n_penalized
@@ -254,14 +225,14 @@ def _outside(cost: SparseCost, here: Point, columns: Array) -> float:
     return max_abs(xp, scores - inside)
 
 
-def _solve_among(run: _Run, here: Point, columns: Array) -> tuple[Point, str]:
+def _solve_among(run: SparseRun, here: Point, columns: Array) -> tuple[Point, str]:
     """The minimum over these columns and the intercept, evaluated on all columns."""
     cost, objective = run.cost, run.cost.objective
     xp, d = objective.backend.xp, cost.n_penalized
     among = _restricted(objective, columns)
     start = xp.concat([xp.take(here.theta[:d], columns, axis=0), here.theta[d:]], axis=0)
     tol = max(0.5 * run.tol, SHARE * here.violation)
-    inner = _Run(SparseCost(among, cost.l1), run.max_iter, tol)
+    inner = SparseRun(SparseCost(among, cost.l1), run.max_iter, tol)
     there, reason = _newton(inner, start)
     n_columns = among.n_features
     objective.rows_read += math.ceil(among.rows_read * n_columns / objective.n_features)

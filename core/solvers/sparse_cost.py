@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 from ...backends import Array
@@ -10,7 +11,14 @@ from ..duality import duality_gap
 from ..linalg import max_abs
 from ..objective import LinearObjective
 from ..penalties import ElasticNet
-from .result import History, SolverResult
+from .result import (
+    CONVERGED,
+    OUT_OF_ITERATIONS,
+    SMALL_GAP,
+    STOPPED_BY_CALLBACK,
+    History,
+    SolverResult,
+)
 
 
 class Point(NamedTuple):
@@ -74,3 +82,29 @@ class SparseCost:
         gap = self.gap(here)
         found = history.result(here.theta, reason, solver, self.objective.n_passes, tol)
         return replace(found, duality_gap=gap)
+
+
+@dataclass
+class SparseRun:
+    """A solver on its way: when it may stop, and its records."""
+
+    cost: SparseCost
+    max_iter: int
+    tol: float
+    gap_tol: float = 0.0
+    history: History = field(default_factory=History)
+
+    def stops(self, here: Point, iteration: int) -> str | None:
+        """Record an iteration; the reason to stop, if there is one."""
+        objective = self.cost.objective
+        read = partial(objective.read, here.theta)
+        asked = self.history.add(here.cost, here.violation, objective.n_passes, read)
+        if here.violation <= self.tol:
+            return CONVERGED
+        if self.gap_tol > 0.0:
+            gap = self.cost.gap(here)
+            if gap is not None and gap <= self.gap_tol * abs(here.cost):
+                return SMALL_GAP
+        if asked:
+            return STOPPED_BY_CALLBACK
+        return OUT_OF_ITERATIONS if iteration >= self.max_iter else None
