@@ -20,9 +20,9 @@ from typing import NamedTuple
 from array_api_compat import device
 
 from ...backends import Array
-from ..columns import column_moments
 from ..objective import LinearObjective
 from ..penalties import soft_threshold
+from .diagonal import column_squares
 from .line_search import cost_rounding
 from .result import (
     AT_PRECISION,
@@ -104,16 +104,8 @@ def minimize_fista(
 def _metric(cost: SparseCost, theta: Array) -> _Metric:
     objective, d = cost.objective, cost.n_penalized
     xp = objective.backend.xp
-    mean, variance = column_moments(
-        objective.X, objective.sample_weight, backend=objective.backend, fused=objective.fused
-    )
+    squares = column_squares(objective) + objective.l2_reg_strength
     objective.rows_read += objective.n_samples
-    if objective.shift is not None:
-        mean = mean - objective.shift
-    squares = mean * mean + variance
-    if objective.scale is not None:
-        squares = squares / (objective.scale * objective.scale)
-    squares = squares + objective.l2_reg_strength
     squares = xp.where(squares > 0, squares, 1.0)
     shape = (squares.shape[0], objective.n_outputs)
     each = xp.reshape(xp.broadcast_to(1.0 / squares[:, None], shape), (d,))
