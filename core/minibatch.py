@@ -79,6 +79,7 @@ def plan_epoch(
 
     Examples
     --------
+    >>> from xpfit.core.optimizers import SGD
     >>> plan = plan_epoch(SGD(learning_rate=0.5), 10, 4)
     >>> plan.scalars.tolist(), plan.gains.tolist()
     ([[0.5], [0.5], [0.5]], [0.0, 0.0, 0.0])

@@ -12,6 +12,7 @@ from ..core.columns import column_moments, standard_scale
 from ..core.loss import PointwiseLoss
 from ..core.losses import HALF_BINOMIAL, HALF_SQUARED_ERROR
 from ..core.passes import is_sparse
+from ._class_weights import row_weights
 from ._inputs import name_of, read_features, to_host
 from ._labels import Labels, codes_among
 from ._targets import read_sample_weight, read_targets, require_y
@@ -91,8 +92,7 @@ def cost_of(model: Any, X: Any, y: Any, sample_weight: Any = None, *, who: str) 
     loss = _loss_of(model)
     if hasattr(model, "classes_"):
         labels = Labels(model.classes_, codes_among(model, y, model.classes_, X.shape[0]))
-        found = model._weights(weight, labels, X, host)
-        weight = found[0] if isinstance(found, tuple) else found
+        weight = row_weights(model, labels, weight, X, host)
         targets = labels.codes.astype(np.float64)
     else:
         targets = read_targets(model, y, X, host, domain=loss.domain)

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..backends import as_backend_array, get_backend
 from ..core.passes import is_sparse
+from ._class_weights import row_weights
 from ._cost import Floats, coefficients_of, column_names
 from ._inputs import name_of, read_features, to_host
 from ._labels import Labels, codes_among
@@ -95,7 +96,7 @@ def _read(model: Any, X: Any, y: Any, sample_weight: Any) -> _Data:
     codes = codes_among(model, to_host(require_y(model, y)), model.classes_, X.shape[0])
     rows = np.empty((X.shape[0], 1))  # weights are read beside float64
     weight = read_sample_weight(model, to_host(as_backend_array(sample_weight)), rows, host)
-    weight = model._weights(weight, Labels(model.classes_, codes), rows, host)[0]
+    weight = row_weights(model, Labels(model.classes_, codes), weight, rows, host)
     d = X.shape[1]
     weight = np.ones(X.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
     origin = _host_rows(X, slice(0, 1))[0]

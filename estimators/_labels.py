@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.exceptions import DataConversionWarning
 
-from ..backends import Array, backend_of
+from ..backends import backend_of
 from ._inputs import name_of, to_host
 from ._targets import check_rows
 
@@ -241,56 +241,3 @@ def _encode_objects(y: np.ndarray[Any, Any], who: str) -> Labels:
 
 def _all_numbers(kinds: set[type]) -> bool:
     return all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds)
-
-
-def class_weights(
-    estimator: Any, class_weight: Any, labels: Labels, sample_weight: Array | None
-) -> np.ndarray[Any, Any]:
-    """The weight of each class.
-
-    Parameters
-    ----------
-    class_weight : dict or "balanced"
-        "balanced": sum_i w_i / (n_classes * sum of the w_i of that class).
-    labels : Labels
-    sample_weight : array of shape (n_samples,) or None
-
-    Returns
-    -------
-    array of shape (n_classes,), float64
-
-    Raises
-    ------
-    ValueError
-        For a key that is no class of y, a negative weight, or a class whose rows weigh nothing.
-    """
-    who, n_classes = name_of(estimator), labels.classes.shape[0]
-    if not isinstance(class_weight, dict):
-        totals = np.bincount(labels.codes, weights=to_host(sample_weight), minlength=n_classes)
-        if not totals.all():
-            empty = labels.classes.tolist()[np.flatnonzero(totals == 0)[0]]
-            message = (
-                f"{who}: class_weight='balanced' has no weight for class {empty!r}: all its rows "
-                "have sample_weight 0. Drop those rows, or give class_weight as a dict."
-            )
-            raise ValueError(message)
-        return np.asarray(totals.sum() / (n_classes * totals))
-    known = labels.classes.tolist()
-    weights = np.ones(n_classes)
-    for label, weight in class_weight.items():
-        if label not in known:
-            # scikit-learn lets keys be absent from y as long as every class has one.
-            if set(known) <= set(class_weight):
-                continue
-            message = (
-                f"{who}: class_weight names {label!r}, which is not in y. The classes of y are "
-                f"{', '.join(map(repr, known[:10]))}. Correct the key."
-            )
-            raise ValueError(message)
-        if not (weight >= 0 and np.isfinite(weight)):
-            message = (
-                f"{who}: class_weight[{label!r}] is {weight!r}. Give a finite number of at least 0."
-            )
-            raise ValueError(message)
-        weights[known.index(label)] = weight
-    return weights

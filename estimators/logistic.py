@@ -24,6 +24,7 @@ from ._base import (
     LinearEstimator,
     solver_constraint,
 )
+from ._class_weights import row_weights
 from ._inference import summarize
 from ._inputs import (
     as_target,
@@ -32,9 +33,8 @@ from ._inputs import (
     name_of,
     read_features,
     send_features,
-    to_host,
 )
-from ._labels import Labels, class_weights, encode_labels, held_on_host
+from ._labels import Labels, encode_labels, held_on_host
 from ._logistic_options import LOGISTIC_SOLVERS, choose_solver, penalty_strengths
 from ._logistic_prediction import LogisticPredictionMixin
 from ._targets import read_sample_weight, require_y
@@ -204,7 +204,9 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         )
         labels = encode_labels(self, y if placed_y is None else placed_y, X.shape[0])
         solver = choose_solver(self, labels.classes.shape[0])
-        weight, total = self._weights(weight, labels, X, backend)
+        weight = read_sample_weight(self, weight, X, backend)
+        weight = row_weights(self, labels, weight, X, backend)
+        total = X.shape[0] if weight is None else float(backend.xp.sum(weight))
         X = send_features(self, X, backend)
         fit = self._fit(X, labels, weight, (l1 / total, l2 / total), solver, backend)
         self._set_coefficients(fit, labels.classes, centred=l1 == 0.0)
@@ -250,24 +252,6 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         (['x0', 'intercept'], [0.18, 0.23])
         """
         return summarize(self, X, y, sample_weight, level)
-
-    def _weights(
-        self, sample_weight: Any, labels: Labels, X: Array, backend: Backend
-    ) -> tuple[Array, float]:
-        weight = read_sample_weight(self, sample_weight, X, backend)
-        if self.class_weight is not None:
-            by_class = class_weights(self, self.class_weight, labels, weight)
-            by_row = by_class[labels.codes]
-            if weight is not None:
-                by_row *= to_host(weight)
-            if not by_row.any():
-                message = (
-                    f"{name_of(self)}: class_weight and sample_weight leave every row with weight "
-                    "zero. Give at least one class of y a positive weight."
-                )
-                raise ValueError(message)
-            weight = as_target(by_row, X, backend)
-        return weight, X.shape[0] if weight is None else float(backend.xp.sum(weight))
 
     def _fit(
         self, X: Array, labels: Labels, weight: Array, strengths: tuple[float, float],

@@ -21,10 +21,10 @@ from ..core.losses import (
     SQUARED_HINGE,
 )
 from ._backend_choice import place_for_fit
-from ._inputs import as_target, beside, name_of, read_features, to_host
+from ._class_weights import row_weights
+from ._inputs import as_target, beside, name_of, read_features
 from ._labels import (
     Labels,
-    class_weights,
     codes_among,
     encode_labels,
     held_on_host,
@@ -228,7 +228,7 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         rng, held_out = self._generator(), None
         if self.early_stopping:
             held_out = split_by_class(self, labels, float(self.validation_fraction), rng)
-        weight = self._weights(weight, labels, X, backend)
+        weight = row_weights(self, labels, weight, X, backend)
         self._fit_labels(
             X, labels, weight, backend, rng=rng, max_iter=self.max_iter, held_out=held_out,
             start=start,
@@ -256,7 +256,7 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         X = read_features(self, X, reset=first)
         backend, X, weight = self._place(X, y, weight, 1)
         labels = Labels(known, codes_among(self, y, known, X.shape[0]))
-        weight = self._weights(weight, labels, X, backend)
+        weight = row_weights(self, labels, weight, X, backend)
         start = None
         if not first:
             start = self._descent_to_go_on(X, self._n_outputs(known), backend)
@@ -302,16 +302,6 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
             numbers=self._numbers(X.shape[0], max_iter),
         )  # fmt: skip
         return backend, X, read_sample_weight(self, weight, X, backend)
-
-    def _weights(
-        self, weight: Array | None, labels: Labels, X: Array, backend: Backend
-    ) -> Array | None:
-        if self.class_weight is None:
-            return weight
-        by_row = class_weights(self, self.class_weight, labels, weight)[labels.codes]
-        if weight is not None:
-            by_row *= to_host(weight)
-        return as_target(by_row, X, backend)
 
     def _n_outputs(self, classes: np.ndarray[Any, Any]) -> int:
         return 1 if classes.shape[0] == 2 else classes.shape[0]
