@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..backends import Array, Backend
-from .buckets import Rows, in_bucket
-from .columns import off_centre
-from .device_work import working_on
-from .fit import LinearFit, check_labels, objective_of, start_of
-from .linalg import max_abs
+from .fit import LinearFit, start_of
 from .losses import Loss
-from .nonfinite import raise_nonfinite
 from .solvers import Callback, minimize_fista, minimize_proximal_newton
+from .sparse_setup import ready_objective
+from .watching import FitStart, watching
 
 SOLVERS = {"proximal-newton": minimize_proximal_newton, "fista": minimize_fista}
 
@@ -84,31 +80,14 @@ def fit_sparse_model(
     if solver not in {"auto", *SOLVERS}:
         message = f"solver {solver!r} is not known here. Known: auto, {', '.join(SOLVERS)}."
         raise ValueError(message)
-    n_samples, n_features = X.shape
     with (
-        working_on(backend, X, f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"),
-        np.errstate(invalid="ignore", over="ignore", divide="ignore"),
-    ):
-        given_X, given_y = X, y
-        if n_samples >= n_features:
-            X, y, sample_weight = in_bucket(backend, Rows(X, y, sample_weight), fused)
-        if loss.is_multiclass:
-            check_labels(y, n_outputs, backend, who)
-        objective = objective_of(
-            X, y, sample_weight, loss, backend, n_outputs, l2_reg_strength, fit_intercept,
-            standardize, fused,
-        )  # fmt: skip
-        if fit_intercept:
-            centre = off_centre(X, backend=backend, fused=fused)
-            if centre is not None:
-                # As in `fit_linear_model`: about zero, Gram matrices would be all rounding.
-                eps = float(backend.xp.finfo(objective.dtype).eps)
-                tol = max(tol, 500.0 * eps * max_abs(backend.xp, centre))
-                objective.centre = centre
-                objective.shift = centre if objective.shift is None else objective.shift
-        objective.on_overflow = partial(
-            raise_nonfinite, given_X, backend, who, feature_names, loss, given_y
-        )
+        ready_objective(
+            X, y, loss=loss, backend=backend, l2_reg_strength=l2_reg_strength,
+            n_outputs=n_outputs, sample_weight=sample_weight, fit_intercept=fit_intercept,
+            standardize=standardize, tol=tol, who=who, feature_names=feature_names, fused=fused,
+        ) as (objective, tol),
+        watching(callbacks, FitStart(who, max_iter, "iteration")),
+    ):  # fmt: skip
         minimize = SOLVERS["proximal-newton" if solver == "auto" else solver]
         result = minimize(
             objective, start_of(objective, W_start, b_start), float(l1_reg_strength),

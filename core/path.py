@@ -1,0 +1,258 @@
+"""Regularization paths: one model at many strengths of the penalty, from strong to weak.
+
+Each strength starts from the one before, whose coefficients are nearly its own.
+Reference: Friedman, Hastie and Tibshirani, J. Stat. Softw. 33 (2010), section 2.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backends import Array, Backend
+from .fit import choose_solver, start_of
+from .linalg import max_abs
+from .losses import Loss
+from .objective import LinearObjective
+from .solvers import Callback, minimize_lbfgs, minimize_newton, minimize_proximal_newton
+from .solvers.result import History, SolverResult
+from .sparse_setup import ready_objective
+from .watching import FitStart, watching
+
+# No strength is small beside rounding: where y tells nothing, the path needs one all the same.
+SMALLEST_STRENGTH = 1e-12
+
+
+class PathPoint(NamedTuple):
+    """What one strength came to."""
+
+    theta: Array  # shape=(size,)
+    loss: float  # cost, with the penalties
+    violation: float  # largest of the conditions of optimality
+    n_iter: int
+    stop_reason: str
+    message: str
+    duality_gap: float | None
+
+
+@dataclass(frozen=True)
+class PathFit:
+    """Coefficients at each strength, for X as it was given, on the host.
+
+    Attributes
+    ----------
+    strengths : ndarray of shape (n_strengths,)
+        Descending.
+    W : ndarray of shape (n_strengths, n_features, n_outputs), float64
+    b : ndarray of shape (n_strengths, n_outputs), float64
+    losses, violations, duality_gaps : ndarray of shape (n_strengths,)
+        Cost with its penalties, largest violation of the conditions of optimality, and how far the
+        cost can be above its minimum; NaN where no gap is known.
+    n_iters : ndarray of shape (n_strengths,), int
+    stop_reasons, messages : tuple of str
+    n_passes : int
+        Reads of X for all of the path.
+    """
+
+    strengths: np.ndarray[Any, Any]
+    W: np.ndarray[Any, Any]
+    b: np.ndarray[Any, Any]
+    losses: np.ndarray[Any, Any]
+    violations: np.ndarray[Any, Any]
+    duality_gaps: np.ndarray[Any, Any]
+    n_iters: np.ndarray[Any, Any]
+    stop_reasons: tuple[str, ...]
+    messages: tuple[str, ...]
+    n_passes: int
+
+
+def fit_path(
+    X: Any,
+    y: Array,
+    *,
+    loss: Loss,
+    backend: Backend,
+    l1_ratio: float = 1.0,
+    strengths: Sequence[float] | np.ndarray[Any, Any] | None = None,
+    n_strengths: int = 100,
+    eps: float = 1e-3,
+    n_outputs: int = 1,
+    sample_weight: Array | None = None,
+    fit_intercept: bool = True,
+    standardize: bool = False,
+    max_iter: int = 100,
+    tol: float = 1e-5,
+    callbacks: Sequence[Callback] = (),
+    who: str = "fit_path",
+    feature_names: Sequence[str] | None = None,
+    fused: bool | None = None,
+) -> PathFit:
+    """Fit W and b of a linear model at each strength s of
+
+    minimize  sum_i w_i loss(y_i, x_i W + b) / sum_i w_i
+              + s * (l1_ratio * ||W||_1 + 0.5 * (1 - l1_ratio) * ||W||^2)
+
+    Parameters
+    ----------
+    X, y, loss, backend, n_outputs, sample_weight, fit_intercept, standardize, max_iter, tol
+        As in `fit_linear_model` and `fit_sparse_model`.
+    l1_ratio : float
+        Between 0 and 1; 0 is a path of ridge penalties, and needs `strengths`.
+    strengths : array-like or None
+        Positive, in any order; None: `n_strengths` of them, evenly spaced in their logarithm, from
+        the least that leaves no coefficient to `eps` of it.
+    callbacks : sequence of callables
+        Each is called once a strength, with an IterationRecord whose iteration counts strengths;
+        one that returns True ends the path there.
+
+    Returns
+    -------
+    PathFit
+        In descending order of the strengths.
+
+    Raises
+    ------
+    ValueError
+        For strengths that are not positive and finite, l1_ratio=0 without strengths, and for NaN or
+        infinity in X, named by column.
+
+    Examples
+    --------
+    >>> from xpfit.backends import get_backend
+    >>> from xpfit.core.losses import HALF_SQUARED_ERROR
+    >>> X = np.asarray([[-1.0, 1.0], [0.0, -2.0], [1.0, 1.0]])
+    >>> path = fit_path(X, np.asarray([-2.0, 0.0, 2.0]), loss=HALF_SQUARED_ERROR,
+    ...     backend=get_backend("numpy"), n_strengths=3, eps=0.01)
+    >>> path.strengths.round(4).tolist(), path.W[:, 0, 0].round(4).tolist()
+    ([1.3333, 0.1333, 0.0133], [0.0, 1.8, 1.98])
+    """
+    if strengths is not None:
+        strengths = _checked(strengths, who)
+    elif l1_ratio == 0.0:
+        message = (
+            f"{who} with l1_ratio=0 has no strength that leaves no coefficient, from which a path "
+            "could begin. Pass the strengths."
+        )
+        raise ValueError(message)
+    with ready_objective(
+        X, y, loss=loss, backend=backend, n_outputs=n_outputs, sample_weight=sample_weight,
+        fit_intercept=fit_intercept, standardize=standardize, tol=tol, who=who,
+        feature_names=feature_names, fused=fused,
+    ) as (objective, tol):  # fmt: skip
+        theta = start_of(objective, None, None)
+        if strengths is None:
+            theta, largest = null_model(objective, theta, tol)
+            largest = max(largest / l1_ratio, SMALLEST_STRENGTH)
+            strengths = np.geomspace(largest, eps * largest, n_strengths)
+        history = History(callbacks)
+        with watching(callbacks, FitStart(who, len(strengths), "strength")):
+            points = _one_by_one(objective, strengths, l1_ratio, theta, max_iter, tol, history)
+        return _collected(objective, strengths[: len(points)], points)
+
+
+def _checked(strengths: Any, who: str) -> np.ndarray[Any, Any]:
+    values = np.sort(np.asarray(strengths, dtype=np.float64).reshape(-1))[::-1]
+    if not (values.size and np.isfinite(values).all() and values[-1] > 0.0):
+        message = (
+            f"{who} was given the strengths {np.asarray(strengths).tolist()!r}. Give at least one; "
+            "each must be finite and greater than 0."
+        )
+        raise ValueError(message)
+    return values.copy()
+
+
+def null_model(objective: LinearObjective, theta: Array, tol: float) -> tuple[Array, float]:
+    """The model of intercepts alone, and the least L1 strength that leaves no coefficient.
+
+    Parameters
+    ----------
+    theta : array of shape (size,)
+        Where to start: coefficients zero.
+
+    Returns
+    -------
+    theta, strength
+        strength = max_j abs(sum_i w_i loss'(y_i, b) x_ij) / sum_i w_i
+    """
+    xp, d = objective.backend.xp, objective.n_features * objective.n_outputs
+    free = replace(objective, l2_reg_strength=0.0, rows_read=0)
+    _, gradient = free.value_gradient(theta)
+    if max_abs(xp, gradient[d:]) > tol:
+        # The start fits the mean of y; of this loss another intercept is best.
+        most = 2.0 * max_abs(xp, gradient) + 1.0
+        theta = minimize_proximal_newton(free, theta, most, max_iter=100, tol=0.1 * tol).theta
+        _, gradient = free.value_gradient(theta)
+    objective.rows_read += free.rows_read
+    objective.on_overflow = None
+    return theta, max_abs(xp, gradient[:d])
+
+
+def _one_by_one(
+    objective: LinearObjective,
+    strengths: np.ndarray[Any, Any],
+    l1_ratio: float,
+    theta: Array,
+    max_iter: int,
+    tol: float,
+    history: History,
+) -> list[PathPoint]:
+    points: list[PathPoint] = []
+    for strength in strengths.tolist():
+        result = _solve(objective, strength, l1_ratio, theta, max_iter, tol)
+        theta = result.theta
+        objective.on_overflow = None
+        points.append(
+            PathPoint(
+                theta,
+                result.loss,
+                result.gradient_norm,
+                result.n_iter,
+                result.stop_reason,
+                result.message,
+                result.duality_gap,
+            )  # fmt: skip
+        )
+        read = partial(objective.read, theta)
+        if history.add(result.loss, result.gradient_norm, objective.n_passes, read):
+            break
+    return points
+
+
+def _solve(
+    objective: LinearObjective, strength: float, l1_ratio: float, theta: Array, max_iter: int,
+    tol: float,
+) -> SolverResult:  # fmt: skip
+    at = replace(objective, l2_reg_strength=strength * (1.0 - l1_ratio), rows_read=0)
+    if l1_ratio > 0.0:
+        found = minimize_proximal_newton(at, theta, strength * l1_ratio, max_iter=max_iter, tol=tol)
+    else:
+        sizes = objective.n_samples, objective.n_features, objective.n_outputs
+        chosen = choose_solver("auto", objective.loss, *sizes)
+        small = chosen == "newton" or (chosen == "exact" and objective.n_features <= 600)
+        minimize = minimize_newton if small else minimize_lbfgs
+        found = minimize(at, theta, max_iter=max_iter, tol=tol)
+    objective.rows_read += at.rows_read
+    return found
+
+
+def _collected(
+    objective: LinearObjective, strengths: np.ndarray[Any, Any], points: list[PathPoint]
+) -> PathFit:
+    coefficients = [objective.read(point.theta) for point in points]
+    gaps = [np.nan if point.duality_gap is None else point.duality_gap for point in points]
+    return PathFit(
+        strengths,
+        np.stack([W for W, _ in coefficients]),
+        np.stack([b for _, b in coefficients]),
+        np.asarray([point.loss for point in points]),
+        np.asarray([point.violation for point in points]),
+        np.asarray(gaps, dtype=np.float64),
+        np.asarray([point.n_iter for point in points]),
+        tuple(point.stop_reason for point in points),
+        tuple(point.message for point in points),
+        objective.n_passes,
+    )
