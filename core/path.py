@@ -205,17 +205,11 @@ def _one_by_one(
         result = _solve(objective, strength, l1_ratio, theta, max_iter, tol)
         theta = result.theta
         objective.on_overflow = None
-        points.append(
-            PathPoint(
-                theta,
-                result.loss,
-                result.gradient_norm,
-                result.n_iter,
-                result.stop_reason,
-                result.message,
-                result.duality_gap,
-            )  # fmt: skip
-        )
+        found = PathPoint(
+            theta, result.loss, result.gradient_norm, result.n_iter, result.stop_reason,
+            result.message, result.duality_gap,
+        )  # fmt: skip
+        points.append(found)
         read = partial(objective.read, theta)
         if history.add(result.loss, result.gradient_norm, objective.n_passes, read):
             break
