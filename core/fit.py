@@ -249,8 +249,7 @@ def start_of(
     b_start: np.ndarray[Any, Any] | None,
 ) -> Array:
     """theta to start at: the one given, or zero with the intercept that fits the mean of y."""
-    backend, dtype = objective.backend, objective.dtype
-    host = np.float32 if "float32" in str(dtype) else np.float64
+    backend, host = objective.backend, objective.host_dtype
     K = objective.n_outputs
     if W_start is not None:
         b = np.zeros(K) if b_start is None else b_start

@@ -149,6 +149,11 @@ class LinearObjective:
         return self.n_rows_of_theta * self.n_outputs
 
     @property
+    def host_dtype(self) -> Any:
+        """NumPy's name for `dtype`."""
+        return np.float32 if "float32" in str(self.dtype) else np.float64
+
+    @property
     def n_passes(self) -> int:
         """Reads of X so far; a sample of rows counts as the part of X that it is."""
         return math.ceil(self.rows_read / max(1, self.n_samples))

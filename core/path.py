@@ -6,37 +6,27 @@ Reference: Friedman, Hastie and Tibshirani, J. Stat. Softw. 33 (2010), section 2
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..backends import Array, Backend
 from .fit import choose_solver, start_of
 from .linalg import max_abs
-from .losses import Loss
+from .losses import HALF_SQUARED_ERROR, Loss
 from .objective import LinearObjective
+from .path_gram import MOST_COLUMNS, GramPath, read_quadratic
+from .path_point import PathPoint, Penalty
 from .solvers import Callback, minimize_lbfgs, minimize_newton, minimize_proximal_newton
-from .solvers.result import History, SolverResult
+from .solvers.result import Coefficients, History
 from .sparse_setup import ready_objective
 from .watching import FitStart, watching
 
 # No strength is small beside rounding: where y tells nothing, the path needs one all the same.
 SMALLEST_STRENGTH = 1e-12
-
-
-class PathPoint(NamedTuple):
-    """What one strength came to."""
-
-    theta: Array  # shape=(size,)
-    loss: float  # cost, with the penalties
-    violation: float  # largest of the conditions of optimality
-    n_iter: int
-    stop_reason: str
-    message: str
-    duality_gap: float | None
 
 
 @dataclass(frozen=True)
@@ -143,15 +133,42 @@ def fit_path(
         fit_intercept=fit_intercept, standardize=standardize, tol=tol, who=who,
         feature_names=feature_names, fused=fused,
     ) as (objective, tol):  # fmt: skip
-        theta = start_of(objective, None, None)
+        solve, largest = _engine(objective, l1_ratio, max_iter, tol, strengths is None)
         if strengths is None:
-            theta, largest = null_model(objective, theta, tol)
             largest = max(largest / l1_ratio, SMALLEST_STRENGTH)
             strengths = np.geomspace(largest, eps * largest, n_strengths)
-        history = History(callbacks)
+        points, history = [], History(callbacks)
         with watching(callbacks, FitStart(who, len(strengths), "strength")):
-            points = _one_by_one(objective, strengths, l1_ratio, theta, max_iter, tol, history)
+            for s in strengths.tolist():
+                point = solve(Penalty(s * l1_ratio, s * (1.0 - l1_ratio)))
+                points.append(point)
+                read = partial(_coefficients, objective, point)
+                if history.add(point.loss, point.violation, objective.n_passes, read):
+                    break
         return _collected(objective, strengths[: len(points)], points)
+
+
+def _engine(
+    objective: LinearObjective, l1_ratio: float, max_iter: int, tol: float, grid: bool
+) -> tuple[Callable[[Penalty], PathPoint], float]:
+    """What solves for a strength, going on from the one before; the largest strength for a grid."""
+    if is_quadratic(objective):
+        by_gram = GramPath(read_quadratic(objective), objective.fit_intercept)
+        return partial(by_gram.solve, tol=tol), by_gram.largest_strength()
+    theta, largest = start_of(objective, None, None), 0.0
+    if grid:
+        theta, largest = null_model(objective, theta, tol)
+    return _OneByOne(objective, theta, max_iter, tol).solve, largest
+
+
+def is_quadratic(objective: LinearObjective) -> bool:
+    """Whether one Gram matrix of all columns tells everything."""
+    return (
+        objective.loss is HALF_SQUARED_ERROR
+        and objective.n_features <= MOST_COLUMNS
+        # About zero the Gram matrix of columns far from it is all rounding.
+        and objective.centre is None
+    )
 
 
 def _checked(strengths: Any, who: str) -> np.ndarray[Any, Any]:
@@ -191,52 +208,45 @@ def null_model(objective: LinearObjective, theta: Array, tol: float) -> tuple[Ar
     return theta, max_abs(xp, gradient[:d])
 
 
-def _one_by_one(
-    objective: LinearObjective,
-    strengths: np.ndarray[Any, Any],
-    l1_ratio: float,
-    theta: Array,
-    max_iter: int,
-    tol: float,
-    history: History,
-) -> list[PathPoint]:
-    points: list[PathPoint] = []
-    for strength in strengths.tolist():
-        result = _solve(objective, strength, l1_ratio, theta, max_iter, tol)
-        theta = result.theta
+@dataclass
+class _OneByOne:
+    """The solver of one strength, from the coefficients of the one before."""
+
+    objective: LinearObjective
+    theta: Array
+    max_iter: int
+    tol: float
+
+    def solve(self, penalty: Penalty) -> PathPoint:
+        objective = self.objective
+        at = replace(objective, l2_reg_strength=penalty.l2, rows_read=0)
+        options: dict[str, Any] = {"max_iter": self.max_iter, "tol": self.tol}
+        if penalty.l1 > 0.0:
+            found = minimize_proximal_newton(at, self.theta, penalty.l1, **options)
+        else:
+            sizes = objective.n_samples, objective.n_features, objective.n_outputs
+            newton = choose_solver("auto", objective.loss, *sizes) == "newton"
+            found = (minimize_newton if newton else minimize_lbfgs)(at, self.theta, **options)
+        objective.rows_read += at.rows_read
         objective.on_overflow = None
-        found = PathPoint(
-            theta, result.loss, result.gradient_norm, result.n_iter, result.stop_reason,
-            result.message, result.duality_gap,
+        self.theta = found.theta
+        return PathPoint(
+            found.theta, found.loss, found.gradient_norm, found.n_iter, found.stop_reason,
+            found.message, found.duality_gap,
         )  # fmt: skip
-        points.append(found)
-        read = partial(objective.read, theta)
-        if history.add(result.loss, result.gradient_norm, objective.n_passes, read):
-            break
-    return points
 
 
-def _solve(
-    objective: LinearObjective, strength: float, l1_ratio: float, theta: Array, max_iter: int,
-    tol: float,
-) -> SolverResult:  # fmt: skip
-    at = replace(objective, l2_reg_strength=strength * (1.0 - l1_ratio), rows_read=0)
-    if l1_ratio > 0.0:
-        found = minimize_proximal_newton(at, theta, strength * l1_ratio, max_iter=max_iter, tol=tol)
-    else:
-        sizes = objective.n_samples, objective.n_features, objective.n_outputs
-        chosen = choose_solver("auto", objective.loss, *sizes)
-        small = chosen == "newton" or (chosen == "exact" and objective.n_features <= 600)
-        minimize = minimize_newton if small else minimize_lbfgs
-        found = minimize(at, theta, max_iter=max_iter, tol=tol)
-    objective.rows_read += at.rows_read
-    return found
+def _coefficients(objective: LinearObjective, point: PathPoint) -> Coefficients:
+    theta = point.theta
+    if isinstance(theta, np.ndarray):
+        theta = objective.backend.from_numpy(theta.astype(objective.host_dtype))
+    return objective.read(theta)
 
 
 def _collected(
     objective: LinearObjective, strengths: np.ndarray[Any, Any], points: list[PathPoint]
 ) -> PathFit:
-    coefficients = [objective.read(point.theta) for point in points]
+    coefficients = [_coefficients(objective, point) for point in points]
     gaps = [np.nan if point.duality_gap is None else point.duality_gap for point in points]
     return PathFit(
         strengths,
