@@ -27,8 +27,8 @@ DEPENDENT = 1e-9
 MAX_SYSTEMS = 1000
 # Coefficients that enter an empty set at once; later, as many as there are.
 FIRST_ENTERING = 8
-# From far away the penalty falls by this factor at a time: the set that a weak penalty would ask for
-# at once has columns that depend on each other.
+# From far away the penalty falls by this factor at a time: the set that a weak penalty would ask
+# for at once has columns that depend on each other.
 FALL = 0.6
 # The inverse that has drifted this far, as seen on one vector, is formed anew.
 DRIFT = 1e-6
