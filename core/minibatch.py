@@ -44,6 +44,7 @@ class Plan(NamedTuple):
     ahead: float  # the gradient is taken at theta + ahead * slots[0]
     l2_reg_strength: float
     max_norm: float  # gradients of a larger norm are scaled down to it; infinity for none
+    plain_decay: float | None  # `Optimizer.plain_decay`: scalars[:, 0] are then learning rates
 
 
 def begin(optimizer: Optimizer, theta: Array, *, average: bool = False) -> Progress:
@@ -97,7 +98,7 @@ def plan_epoch(
         gains = np.where(n_averaged > 0, 1.0 / np.maximum(n_averaged, 1), 1.0)
     return Plan(
         int(batch_size), optimizer.rule, scalars, gains, optimizer.ahead,
-        float(l2_reg_strength), float(max_norm),
+        float(l2_reg_strength), float(max_norm), optimizer.plain_decay,
     )  # fmt: skip
 
 

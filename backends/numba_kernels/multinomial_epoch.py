@@ -10,6 +10,7 @@ from numba import njit
 
 from .batch_dense import BLOCK, batch_accumulate_many, batch_product_many
 from .descent import add_to_average, average_gradient, clip, look_ahead
+from .lazy_csr import SCALE, begin, product, settle, step
 from .multinomial_passes import softmax_rows
 from .scalar import log
 from .template_rule import apply_rule
@@ -90,3 +91,49 @@ def epoch(
         apply_rule(out, theta, slots, scalars, t)
         add_to_average(average, theta, gains[t])
     return losses.shape[0]
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def lazy_epoch(
+    X,
+    n_features,
+    n_outputs,
+    y,
+    weight,
+    order,
+    batch_size,
+    theta,
+    average,
+    gains,
+    rates,
+    decay,
+    l2_reg_strength,
+    max_norm,
+    parameters,
+    losses,
+):
+    """As `pointwise_epoch.lazy_epoch`; the classes of a column stand side by side in theta."""
+    n, n_weights = order.shape[0], n_outputs * n_features
+    v, b = theta[:n_weights], theta[n_weights:]
+    u, mean_b = average[:n_weights], average[n_weights:]
+    now, sums = begin(v), np.empty(n_outputs)
+    out = np.zeros(n_weights if max_norm < math.inf else 0)
+    most = min(n, batch_size)
+    raw = np.empty((n_outputs, most))
+    largest, total, chosen = np.empty(most), np.empty(most), np.empty(most)
+    own_b = np.zeros(n_outputs)
+    for t in range(losses.shape[0]):
+        first = t * batch_size
+        m = min(n - first, batch_size)
+        own_b[: b.shape[0]] = b
+        for i in range(m):
+            product(X, order[first + i], now[SCALE], v, own_b, sums, raw, i)
+        loss = losses_of(y, weight, order, first, m, raw, largest, total, chosen)
+        losses[t] = loss / m
+        if not math.isfinite(loss):
+            break
+        step(
+            X, order, first, raw, m, v, u, b, mean_b, now, rates[t], gains[t], decay,
+            l2_reg_strength, max_norm, sums, out,
+        )  # fmt: skip
+    settle(now, v, u)

@@ -20,6 +20,7 @@ from .batch_dense import (
     row_product,
 )
 from .descent import add_to_average, average_gradient, clip, look_ahead
+from .lazy_csr import SCALE, begin, settle, step
 from .scalar import scalar_namespace
 from .template_loss import gradient, value
 from .template_rule import apply_rule
@@ -105,3 +106,55 @@ def epoch(
         apply_rule(out, theta, slots, scalars, t)
         add_to_average(average, theta, gains[t])
     return losses.shape[0]
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def lazy_epoch(
+    X,
+    n_features,
+    n_outputs,
+    y,
+    weight,
+    order,
+    batch_size,
+    theta,
+    average,
+    gains,
+    rates,
+    decay,
+    l2_reg_strength,
+    max_norm,
+    parameters,
+    losses,
+):
+    """As `epoch` for plain descent on a CSR matrix: theta -= rates[t] * (G + decay * theta).
+
+    A step costs the nonzeros of its rows: see `lazy_csr.py`.
+    """
+    xp, n = scalar_namespace(), order.shape[0]
+    v, b = theta[:n_features], theta[n_features:]
+    u, mean_b = average[:n_features], average[n_features:]
+    now, sums = begin(v), np.empty(1)
+    out = np.zeros(n_features if max_norm < math.inf else 0)
+    raw, g = np.empty(min(n, batch_size)), np.empty((1, min(n, batch_size)))
+    for t in range(losses.shape[0]):
+        first = t * batch_size
+        m = min(n - first, batch_size)
+        own_b = b[0] if b.shape[0] > 0 else 0.0
+        for i in range(m):
+            row = order[first + i]
+            raw[i] = now[SCALE] * row_product(X, row, row, v, 0.0) + own_b
+        if m == 1:
+            own = weight[order[first]] if weight.shape[0] > 0 else 1.0
+            total = own * value(xp, y[order[first]], raw[0], *parameters)
+            g[0, 0] = own * gradient(xp, y[order[first]], raw[0], *parameters)
+        else:
+            total = losses_of(y, weight, order, first, m, raw, parameters, g[0])
+        losses[t] = total / m
+        if not math.isfinite(total):
+            break
+        step(
+            X, order, first, g, m, v, u, b, mean_b, now, rates[t], gains[t], decay,
+            l2_reg_strength, max_norm, sums, out,
+        )  # fmt: skip
+    settle(now, v, u)

@@ -90,6 +90,14 @@ class Optimizer(ABC):
         """The gradient is wanted at params + ahead * the first slot: 0, unless it looks ahead."""
         return 0.0
 
+    @property
+    def plain_decay(self) -> float | None:
+        """The decay of a rule that is -learning_rate * (gradient + decay * parameter), else None.
+
+        Steps of such a rule need not visit a coefficient whose own gradient is 0.
+        """
+        return None
+
     def learning_rate_at(self, step: Any) -> Any:
         """The learning rate after `step` = 0, 1, ... steps taken."""
         rate = self.learning_rate

@@ -199,6 +199,12 @@ class SGD(Optimizer):
         """The momentum, where it looks ahead."""
         return float(self.momentum) if self.nesterov == "lookahead" else 0.0
 
+    @property
+    def plain_decay(self) -> float | None:
+        """The weight decay, without momentum."""
+        plain = self.rule in (descent_rule, decayed_descent_rule)
+        return float(self.weight_decay) if plain else None
+
     def lookahead(self, params: Tree, state: State) -> Tree:
         """Where the gradient must be taken: params + momentum * velocity, or params.
 
