@@ -19,7 +19,6 @@ from .numba_layout import (
 )
 from .record import Array
 
-
 # Full updates are as fast as lazy ones with clipping where a batch has a number stored for so many
 # columns: the norm visits each number twice, out of order, and columns go by as vectors.
 COLUMNS_PER_NUMBER = 20
@@ -102,7 +101,7 @@ def _is_lazy(X: Any, plan: Any) -> bool:
         return True  # nowhere slower than full updates: see `lazy_csr.py`
     n_samples, n_features = X.shape
     per_batch = int(X.nnz) * min(plan.batch_size, n_samples) / n_samples
-    return per_batch * COLUMNS_PER_NUMBER < n_features
+    return bool(per_batch * COLUMNS_PER_NUMBER < n_features)
 
 
 def _lazy_epoch(

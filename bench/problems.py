@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.table import is_number
+from .sizes import Size
 
 Matrix = np.ndarray[Any, Any]
 VARIABLE = "XPFIT_SHARED_DATA"
@@ -173,6 +174,19 @@ def bundled_sets() -> Iterator[Problem]:
     for name in ("breast_cancer", "wine", "digits"):
         X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
         yield Problem(name, standardized(X), *_labels(y))
+
+
+def text_counts(size: Size) -> Problem:
+    """Word counts of short messages, CSR; made-up counts of few rows where they are not here."""
+    folder = data_folder()
+    if size == "full" and folder is not None:
+        return _csr_set(folder, "sms_spam_bow")
+    import scipy.sparse
+
+    rng = np.random.default_rng(4)
+    X = scipy.sparse.random_array((300, 600), density=0.02, format="csr", rng=rng)
+    y = draw_labels(X @ rng.standard_normal(600), 5)
+    return Problem("made-up counts", scipy.sparse.csr_matrix(X), y.astype(np.int64), 2)
 
 
 def mnist_rows(n_samples: int) -> Problem | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from .batch_dense import AHEAD, BLOCK  # noqa: F401 - every layout has them
@@ -10,13 +11,13 @@ from .rows_csr import accumulate, accumulate_many, product, product_many
 from .scalar import to_double
 
 
-@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+@njit(nogil=True, fastmath={"reassoc", "contract"}, error_model="numpy", forceinline=True)
 def row_product(X, row, soon, w, b):
     """X[row] @ w + b."""
     data, indices, indptr = X
     total = b
     for k in range(indptr[row], indptr[row + 1]):
-        total += to_double(data[k]) * w[indices[k]]
+        total += to_double(data[k]) * w[np.uintp(indices[k])]
     return total
 
 
