@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .arrays import as_backend_array, bucket_size, describe_array, device_of, filled
+from .constants import NORM_FLOOR
 from .errors import (
     BackendUnavailableError,
     DeviceFailedError,
@@ -29,6 +30,7 @@ from .registry import (
 )
 
 __all__ = [
+    "NORM_FLOOR",
     "Array",
     "Backend",
     "BackendStatus",

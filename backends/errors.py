@@ -45,7 +45,7 @@ class NotUsable(Exception):  # noqa: N818 - a signal inside this folder, never s
 
 
 def unknown_backend(name: object, source: str, known: Sequence[str]) -> UnknownBackendError:
-    """The error for a name that no backend has, with the nearest name that one has."""
+    """The error for a name that is not among those known, with the nearest one that is."""
     near = difflib.get_close_matches(str(name).lower(), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return UnknownBackendError(

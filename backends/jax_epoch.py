@@ -16,12 +16,10 @@ import numpy as np
 from jax import lax
 
 from .arrays import bucket_size, filled
+from .constants import NORM_FLOOR
 from .jax_blocks import times, transposed_times, weighted
 from .jax_kernels import _in_dtype_of, _without_parameters, accepts
 from .record import Array
-
-# Beside the norm that gradients are clipped to: PyTorch's definition.
-NORM_FLOOR = 1e-6
 
 
 @partial(jax.jit, static_argnames=("loss", "captured", "rule", "clips", "looks_ahead"))

@@ -32,7 +32,7 @@ def _make(name: str) -> Backend:
     return make()
 
 
-def get_backend(name: str, *, source: str = "get_backend()") -> Backend:
+def get_backend(name: str, *, source: str = "get_backend()", also: tuple[str, ...] = ()) -> Backend:
     """The record of one backend by name.
 
     Parameters
@@ -40,6 +40,8 @@ def get_backend(name: str, *, source: str = "get_backend()") -> Backend:
     name : {"numpy", "numba", "cupy", "jax"}
     source : str
         Who asks; it stands in the error.
+    also : tuple of str
+        What may be asked for there beside a backend; it stands in the error.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def get_backend(name: str, *, source: str = "get_backend()") -> Backend:
     'cpu'
     """
     if name not in KNOWN:
-        raise unknown_backend(name, source, KNOWN)
+        raise unknown_backend(name, source, (*KNOWN, *also))
     try:
         return _make(name)
     except NotUsable as problem:

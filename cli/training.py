@@ -83,7 +83,7 @@ def check_backend(name: str) -> None:
     from ..backends import UnknownBackendError, get_backend
 
     try:
-        get_backend(name, source="--backend")
+        get_backend(name, source="--backend", also=("auto",))
     except UnknownBackendError as error:
         raise typer.BadParameter(str(error), param_hint="--backend") from error
 

@@ -82,6 +82,8 @@ def backend_for_fit(
     UnknownBackendError, BackendUnavailableError, MixedBackendError
     """
     demanded = None if argument == AUTO else argument
+    if demanded is not None:
+        get_backend(demanded, source=f"backend= in {who}", also=(AUTO,))
     if backend_of(X, *others, who=who) is not None:
         return resolve_backend(demanded, X, *others, who=who)
     # A misspelt default is an error even where it would not have been used.

@@ -72,7 +72,7 @@ def test_json_has_no_nan(tmp_path):
         (
             ["--target", "bought", "--backend", "nunpy"],
             2,
-            "unknown backend 'nunpy' (from --backend)",
+            "unknown backend 'nunpy' (from --backend). Known: numpy, numba, cupy, jax, auto.",
         ),
         (["--target", "spent", "--model", "logistic"], 1, "classes in 240 rows"),
     ],

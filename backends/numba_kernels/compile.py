@@ -31,6 +31,7 @@ from numba.core import event
 from numba.core.errors import NumbaError
 
 from ..cache import cache_folder
+from ..constants import NORM_FLOOR
 from ..errors import not_compilable
 from ..formula_source import definition_of, names_around
 
@@ -89,7 +90,7 @@ def _write_once(path: Path, text: str) -> bool:
 @functools.cache
 def _library_hash() -> str:
     # All kernel files: compiled code of one is inlined into the others' cache.
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version} {NORM_FLOOR}".encode())
     for path in sorted(_HERE.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

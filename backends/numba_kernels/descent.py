@@ -6,8 +6,7 @@ import math
 
 from numba import njit
 
-# Beside the norm that gradients are clipped to: PyTorch's definition.
-NORM_FLOOR = 1e-6
+from ..constants import NORM_FLOOR
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")

@@ -24,7 +24,7 @@ import math
 import numpy as np
 from numba import njit
 
-from .descent import NORM_FLOOR
+from ..constants import NORM_FLOOR
 from .scalar import to_double
 
 SCALE, OF_V, OF_U, SQUARES = 0, 1, 2, 3  # SQUARES: sum of v * v
@@ -116,12 +116,13 @@ def product(X, row, scale, v, b, sums, raw, i):
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
 def scatter_one(X, row, slope, v, u, held):
     """v += slope * X[row], u -= held * slope * X[row], of one output."""
+    # An index without a sign is not asked whether it counts from the end.
     data, indices, indptr = X
     for at in range(indptr[row], indptr[row + 1]):
-        v[indices[at]] += slope * to_double(data[at])
+        v[np.uintp(indices[at])] += slope * to_double(data[at])
     if held != 0.0:
         for at in range(indptr[row], indptr[row + 1]):
-            u[indices[at]] -= held * slope * to_double(data[at])
+            u[np.uintp(indices[at])] -= held * slope * to_double(data[at])
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)

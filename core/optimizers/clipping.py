@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from ...backends import Array, Namespace
+from ...backends import NORM_FLOOR, Array, Namespace
 from .tree import Tree, leaves, tree_map
-
-# PyTorch's: a norm just above max_norm leaves the gradients slightly shorter than max_norm.
-NORM_FLOOR = 1e-6
 
 
 def clip_by_value(grads: Tree, limit: float) -> Tree:
