@@ -29,12 +29,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from xpfit.estimators import (
+    ElasticNet,
     GeneralizedLinearRegressor,
     HuberRegressor,
+    Lasso,
     LinearRegression,
     LogisticRegression,
     PoissonRegressor,
     Ridge,
+    SGDClassifier,
+    SGDRegressor,
 )
 
 CANCER_X, CANCER_Y = load_breast_cancer(return_X_y=True)
@@ -51,6 +55,50 @@ def test_pipeline_and_grid_search() -> None:
     assert isinstance(search.best_estimator_[-1], LogisticRegression)
 
 
+@pytest.mark.parametrize(
+    ("model", "grid"),
+    [
+        (Lasso(), {"alpha": [0.01, 0.1, 1.0]}),
+        (ElasticNet(), {"alpha": [0.01, 0.1], "l1_ratio": [0.2, 0.9]}),
+        (SGDRegressor(random_state=0, eta0=0.01), {"alpha": [1e-4, 1e-2]}),
+        (SGDRegressor(random_state=0, eta0=0.1, batch_size=16), {"optimizer": ["adam", "rmsprop"]}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_searches_over_regressors(model: Any, grid: dict[str, Any]) -> None:
+    scaled = (DIABETES_Y - DIABETES_Y.mean()) / DIABETES_Y.std()
+    pipeline = make_pipeline(StandardScaler(), clone(model))
+    names = {f"{type(model).__name__.lower()}__{key}": value for key, value in grid.items()}
+    search = GridSearchCV(pipeline, names, cv=3).fit(DIABETES_X, scaled)
+    assert 0.4 < search.best_score_ < 0.6
+    assert (
+        search.best_estimator_[-1].get_params().items()
+        >= {key.partition("__")[2]: value for key, value in search.best_params_.items()}.items()
+    )
+
+
+def test_lasso_and_descent_inside_wrappers() -> None:
+    chosen = SelectFromModel(Lasso(alpha=5.0)).fit(DIABETES_X, DIABETES_Y)
+    kept = Lasso(alpha=5.0).fit(DIABETES_X, DIABETES_Y).coef_ != 0.0
+    assert np.array_equal(chosen.get_support(), kept) or not kept.any()
+    log = TransformedTargetRegressor(ElasticNet(alpha=1e-4), func=np.log, inverse_func=np.exp)
+    assert log.fit(DIABETES_X, DIABETES_Y).score(DIABETES_X, DIABETES_Y) > 0.3
+    descent = SGDClassifier(random_state=0)
+    calibrated = CalibratedClassifierCV(descent, cv=3).fit(SCALED, CANCER_Y)
+    assert calibrated.score(SCALED, CANCER_Y) > 0.95
+    bag = BaggingClassifier(descent, n_estimators=3, random_state=0).fit(SCALED, CANCER_Y)
+    assert bag.score(SCALED, CANCER_Y) > 0.95
+    hinge = OneVsRestClassifier(
+        SGDClassifier(loss="squared_hinge", random_state=0, eta0=0.01, learning_rate="constant")
+    )
+    assert (
+        hinge.fit(StandardScaler().fit_transform(IRIS_X), IRIS_Y).score(
+            StandardScaler().fit_transform(IRIS_X), IRIS_Y
+        )
+        > 0.85
+    )
+
+
 def test_cross_validation_agrees_with_scikit_learn() -> None:
     ours = cross_val_score(
         LogisticRegression(tol=1e-6), SCALED, CANCER_Y, cv=5, scoring="neg_log_loss"
@@ -61,6 +109,12 @@ def test_cross_validation_agrees_with_scikit_learn() -> None:
     ours = cross_val_score(Ridge(), DIABETES_X, DIABETES_Y, cv=3)
     theirs = cross_val_score(sklearn.linear_model.Ridge(), DIABETES_X, DIABETES_Y, cv=3)
     np.testing.assert_allclose(ours, theirs, rtol=1e-8)
+    for name in ("Lasso", "ElasticNet"):
+        cls, options = {"Lasso": Lasso, "ElasticNet": ElasticNet}[name], {"alpha": 0.05}
+        reference = getattr(sklearn.linear_model, name)(tol=1e-10, max_iter=100_000, **options)
+        ours = cross_val_score(cls(tol=1e-10, **options), DIABETES_X, DIABETES_Y, cv=3)
+        theirs = cross_val_score(reference, DIABETES_X, DIABETES_Y, cv=3)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
 @pytest.mark.parametrize("wrap", [OneVsRestClassifier, OneVsOneClassifier])

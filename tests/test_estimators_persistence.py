@@ -19,13 +19,17 @@ import xpfit
 from xpfit.backends import Backend
 from xpfit.core.losses import huber
 from xpfit.estimators import (
+    ElasticNet,
     GeneralizedLinearRegressor,
     HuberRegressor,
+    Lasso,
     LinearRegression,
     LogisticRegression,
     ModelFileError,
     PoissonRegressor,
     Ridge,
+    SGDClassifier,
+    SGDRegressor,
     load,
     read_metadata,
 )
@@ -47,6 +51,12 @@ MODELS = {
     "counts": (PoissonRegressor(alpha=0.1), BINARY),
     "huber": (HuberRegressor(), TARGETS),
     "loss by name": (GeneralizedLinearRegressor(loss="half_binomial"), BINARY),
+    "lasso": (Lasso(alpha=0.1), TARGETS),
+    "elastic net": (ElasticNet(alpha=0.1, selection="random"), TARGETS),
+    "L1": (LogisticRegression(l1_ratio=0.5), BINARY),
+    "descent": (SGDClassifier(average=True, random_state=0), BINARY),
+    "descent, text": (SGDClassifier(optimizer="adam", early_stopping=True), TEXT),
+    "descent, numbers": (SGDRegressor(momentum=0.5, random_state=0), TARGETS),
     "huber loss": (GeneralizedLinearRegressor(loss=huber(0.7)), TARGETS),
 }
 
@@ -60,7 +70,7 @@ def assert_same(one: Any, other: Any) -> None:
     for name, value in vars(one).items():
         if name.endswith("_") and name != "result_":
             found = getattr(other, name)
-            assert np.array_equal(value, found), name
+            np.testing.assert_array_equal(value, found, err_msg=name)  # NaN is NaN
             assert np.asarray(value).dtype == np.asarray(found).dtype, name
     np.testing.assert_array_equal(one.predict(X), other.predict(X))
 
