@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from descent_cases import EMA_DECAY, GRADS, MAX_NORMS, points
 from helpers import assert_matches
+from stored_references import stored
 
 from xpfit.backends import Backend
 from xpfit.core.optimizers import (
@@ -18,8 +20,6 @@ from xpfit.core.optimizers import (
     leaves,
     tree_map,
 )
-
-GRADS = {"W": np.array([[3.0, -4.0], [0.5, 1e-3]]), "b": [np.array([12.0]), np.zeros((0, 2))]}
 
 
 def on(backend: Backend, tree: Any) -> Any:
@@ -43,17 +43,14 @@ def test_the_global_norm_is_clipped(max_norm: float, backend: Backend) -> None:
         assert_matches(found, given * factor, backend=backend, rtol=1e-14)
 
 
-@pytest.mark.parametrize("max_norm", [0.1, 13.0, 100.0])
-def test_clipping_is_that_of_pytorch(max_norm: float) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed to compare with")
-    params = [torch.zeros(g.shape, dtype=torch.float64, requires_grad=True) for g in leaves(GRADS)]
-    for p, g in zip(params, leaves(GRADS), strict=True):
-        p.grad = torch.as_tensor(g.copy())
-    norm = torch.nn.utils.clip_grad_norm_(params, max_norm)
-    clipped, found = clip_by_global_norm(GRADS, max_norm)
-    np.testing.assert_allclose(found, norm.item(), rtol=1e-14)
-    for p, g in zip(params, leaves(clipped), strict=True):
-        np.testing.assert_allclose(g, p.grad.numpy(), rtol=1e-14)
+@pytest.mark.parametrize("max_norm", MAX_NORMS)
+def test_clipping_is_that_of_pytorch(max_norm: float, backend: Backend) -> None:
+    theirs = stored("torch")
+    clipped, norm = clip_by_global_norm(on(backend, GRADS), max_norm)
+    expected = theirs[f"clipping/{max_norm}/norm"]
+    assert_matches(norm, expected, backend=backend, rtol=1e-14)
+    for i, found in enumerate(leaves(clipped)):
+        assert_matches(found, theirs[f"clipping/{max_norm}/{i}"], backend=backend, rtol=1e-14)
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e30, 1e37])
@@ -107,11 +104,6 @@ def test_nothing_to_clip() -> None:
     assert float(norm) == 0.0
 
 
-def points(n: int, dtype: Any = np.float64) -> list[dict[str, Any]]:
-    rng = np.random.default_rng(0)
-    return [{"w": rng.normal(size=3).astype(dtype), "b": [rng.normal(size=())]} for _ in range(n)]
-
-
 def averages(kind: Any, values: Any, backend: Backend) -> list[Any]:
     update, found = backend.jit(kind.update), []
     # Python's own scalar is no array of a backend.
@@ -144,27 +136,14 @@ def test_the_exponential_average_starts_at_the_first_parameters(backend: Backend
         np.testing.assert_allclose(average["w"], expected, rtol=1e-13)
 
 
-def test_averages_are_those_of_pytorch() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed to compare with")
-    from torch.optim import swa_utils
-
-    from xpfit.backends import get_backend
-
-    model = torch.nn.Linear(3, 1, bias=False, dtype=torch.float64)
-    theirs = [
-        swa_utils.AveragedModel(model),
-        swa_utils.AveragedModel(model, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(0.9)),
-    ]
-    values = points(20)
-    ours = [averages(kind, values, get_backend("numpy"))
-            for kind in (PolyakAverage(), ExponentialAverage(0.9))]  # fmt: skip
-    for step, value in enumerate(values):
-        with torch.no_grad():
-            model.weight.copy_(torch.as_tensor(value["w"]))
-        for averaged, found in zip(theirs, ours, strict=True):
-            averaged.update_parameters(model)
-            weight = averaged.module.weight.detach().numpy()[0]
-            np.testing.assert_allclose(found[step]["w"], weight, rtol=1e-12)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("polyak", PolyakAverage()), ("exponential", ExponentialAverage(EMA_DECAY))],
+)
+def test_averages_are_those_of_pytorch(name: str, kind: Any, backend: Backend) -> None:
+    expected = stored("torch")[f"average/{name}"]
+    found = averages(kind, points(len(expected)), backend)
+    np.testing.assert_allclose([average["w"] for average in found], expected, rtol=1e-12)
 
 
 def test_the_start_is_that_of_scikit_learns_average() -> None:

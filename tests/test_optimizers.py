@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from optimizer_cases import CASES, N_STEPS, PROBLEM, loop_trajectory
+from stored_references import stored
 
 from xpfit.backends import Backend
 from xpfit.core.optimizers import SGD, Adam, Optimizer, apply_updates, tree_map
@@ -39,19 +40,9 @@ def loops(name: str) -> list[dict[str, Any]]:
     return loop_trajectory(CASES[name])
 
 
-@functools.cache
 def torch_trajectory(name: str) -> list[dict[str, Any]]:
-    import torch
-
-    kind, options = CASES[name].torch
-    params = {k: torch.tensor(v, requires_grad=True) for k, v in PROBLEM.start.items()}
-    optimizer, found = getattr(torch.optim, kind)(list(params.values()), **options), []
-    for step in range(N_STEPS):
-        for key, value in params.items():
-            value.grad = torch.as_tensor(PROBLEM.gradient(key, step, value.detach().numpy()))
-        optimizer.step()
-        found.append({key: value.detach().numpy().copy() for key, value in params.items()})
-    return found
+    kept = {key: stored("torch")[f"optimizer/{name}/{key}"] for key in PROBLEM.start}
+    return [{key: steps[step] for key, steps in kept.items()} for step in range(N_STEPS)]
 
 
 def assert_same_steps(actual: Any, expected: Any) -> None:
@@ -69,7 +60,6 @@ def test_steps_are_those_of_the_papers_loop(name: str, backend: Backend) -> None
 
 @pytest.mark.parametrize("name", WITH_TORCH)
 def test_steps_are_those_of_pytorch(name: str, backend: Backend) -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed to compare with")
     assert_same_steps(trajectory(CASES[name].optimizer, backend), torch_trajectory(name))
 
 

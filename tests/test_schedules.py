@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 import pytest
+from schedule_cases import N_RATES, TORCH, WARM_UP_THEN_DECAY
+from stored_references import stored
 
 from xpfit.backends import Backend
 from xpfit.core.schedules import (
@@ -114,80 +115,17 @@ def test_a_restart_is_never_off_by_one() -> None:
                 start, length = start + length, length * factor
 
 
-TORCH = {
-    "inverse_time": (
-        InverseTime(0.5, decay=0.05),
-        ("LambdaLR", {"lr_lambda": lambda step: 1.0 / (1.0 + 0.05 * step)}),
-    ),
-    "exponential": (Exponential(0.5, decay=-math.log(0.97)), ("ExponentialLR", {"gamma": 0.97})),
-    "halving": (
-        StepHalving(0.5, every=30, factor=0.3), ("StepLR", {"step_size": 30, "gamma": 0.3})
-    ),
-    "cosine": (
-        Cosine(0.5, period=17, minimum=0.01),
-        ("CosineAnnealingWarmRestarts", {"T_0": 17, "eta_min": 0.01}),
-    ),
-    "cosine-longer": (
-        Cosine(0.5, period=7, period_factor=3),
-        ("CosineAnnealingWarmRestarts", {"T_0": 7, "T_mult": 3}),
-    ),
-    "cosine-once": (
-        Cosine(0.5, period=199, restarts=False), ("CosineAnnealingLR", {"T_max": 199})
-    ),
-    "one_cycle": (OneCycle(0.5, total_steps=200), ("OneCycleLR", {"total_steps": 200})),
-    "one_cycle-three": (
-        OneCycle(
-            0.5, 200, warm_up_share=0.23, start_divisor=7.0, end_divisor=90.0, three_phase=True
-        ),
-        (
-            "OneCycleLR",
-            {
-                "total_steps": 200, "pct_start": 0.23, "div_factor": 7.0,
-                "final_div_factor": 90.0, "three_phase": True,
-            },
-        ),
-    ),
-    "warm_up": (WarmUp(40, 0.5), ("LinearLR", {"total_iters": 40})),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("name", TORCH)
 def test_two_hundred_steps_are_those_of_pytorch(name: str) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed to compare with")
-    schedule, (kind, options) = TORCH[name]
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
-    with warnings.catch_warnings():
-        # It wants the optimizer to step in between.
-        warnings.simplefilter("ignore")
-        if kind == "OneCycleLR":
-            options = {"max_lr": 0.5, "cycle_momentum": False, **options}
-        scheduler, expected = getattr(torch.optim.lr_scheduler, kind)(optimizer, **options), []
-        for _ in range(200):
-            expected.append(optimizer.param_groups[0]["lr"])
-            if len(expected) < 200:
-                optimizer.step()
-                scheduler.step()
-    found = [schedule(step) for step in range(200)]
+    found = [TORCH[name][0](step) for step in range(N_RATES)]
+    expected = stored("torch")[f"schedule/{name}"]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
 
 
 def test_a_warm_up_into_a_schedule_is_pytorchs_sequence() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed to compare with")
-    from torch.optim import lr_scheduler
-
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        line = lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=20)
-        decay = lr_scheduler.ExponentialLR(optimizer, gamma=0.97)
-        scheduler = lr_scheduler.SequentialLR(optimizer, [line, decay], milestones=[20])
-        expected = []
-        for _ in range(200):
-            expected.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            scheduler.step()
-    schedule = WarmUp(20, Exponential(0.5, decay=-math.log(0.97)), start=0.1)
-    np.testing.assert_allclose([schedule(s) for s in range(200)], expected, rtol=1e-12)
+    found = [WARM_UP_THEN_DECAY(step) for step in range(N_RATES)]
+    expected = stored("torch")["schedule/warm-up then decay"]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["optimal", "invscaling"])

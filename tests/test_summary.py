@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import Any
 
 import numpy as np
@@ -12,38 +11,23 @@ from scipy.stats import norm
 from sgd_data import three_classes
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression as Theirs
+from stored_references import stored
+from summary_data import LEVEL, mixed
 
 from xpfit import LogisticRegression
 
 TIGHT = {"tol": 1e-10}
 
 
-def mixed(n: int = 400) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of unlike scale and offset, classes that overlap."""
-    rng = np.random.default_rng(0)
-    Z = rng.normal(size=(n, 3))
-    X = np.stack([2000.0 + 10.0 * Z[:, 0], 1e-3 * Z[:, 1] + 1e-3, Z[:, 2] + 0.5 * Z[:, 0]], axis=1)
-    y = (0.8 * Z[:, 0] - 0.5 * Z[:, 1] + rng.logistic(size=n) > 0.3).astype(int)
-    return X, y
-
-
 def test_statsmodels_agrees() -> None:
-    if importlib.util.find_spec("statsmodels") is None:
-        pytest.skip("statsmodels is not installed: it is the oracle of this test alone")
-    from statsmodels.discrete.discrete_model import Logit
-    from statsmodels.tools import add_constant
-
     X, y = mixed()
-    ours = LogisticRegression(C=np.inf, **TIGHT).fit(X, y).summary(X, y, level=0.9)
-    theirs = Logit(y, add_constant(X, prepend=False)).fit(
-        method="newton", tol=1e-14, disp=False, warn_convergence=False
-    )
-    np.testing.assert_allclose(ours.estimate, theirs.params, rtol=1e-6)
-    np.testing.assert_allclose(ours.standard_error, theirs.bse, rtol=1e-6)
-    np.testing.assert_allclose(ours.z, theirs.tvalues, rtol=1e-6)
-    np.testing.assert_allclose(ours.p_value, theirs.pvalues, rtol=1e-5)
+    ours = LogisticRegression(C=np.inf, **TIGHT).fit(X, y).summary(X, y, level=LEVEL)
+    theirs = stored("statsmodels")
+    for name in ("estimate", "standard_error", "z"):
+        np.testing.assert_allclose(getattr(ours, name), theirs[name], rtol=1e-6, err_msg=name)
+    np.testing.assert_allclose(ours.p_value, theirs["p_value"], rtol=1e-5)
     np.testing.assert_allclose(
-        np.stack([ours.low, ours.high], axis=1), theirs.conf_int(alpha=0.1), rtol=1e-6
+        np.stack([ours.low, ours.high], axis=1), theirs["interval"], rtol=1e-6
     )
 
 
