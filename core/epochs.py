@@ -16,8 +16,9 @@ from .buckets import Rows
 from .losses import Loss
 from .minibatch import minibatch_epoch, plan_epoch
 from .optimizers import Optimizer
-from .passes import loss_gradient
+from .passes import PassSums, loss_gradient
 from .solvers.result import (
+    CONVERGED,
     DIVERGED,
     INTERRUPTED,
     NO_IMPROVEMENT,
@@ -27,6 +28,7 @@ from .solvers.result import (
     Callback,
     Coefficients,
     History,
+    IterationRecord,
     SolverResult,
 )
 from .standing import Descent, Keep, Standing
@@ -58,6 +60,9 @@ class EpochOptions:
         Gradients of a larger norm are scaled down to it.
     adaptive : bool
         Where the cost does not improve, divide the learning rate by 5 and go on.
+    gradient_tol : float or None
+        Form the cost and the gradient of all rows after each epoch, in one pass more, and stop
+        where no entry of the gradient is larger. Not with held-out rows.
     """
 
     batch_size: int = 32
@@ -68,6 +73,7 @@ class EpochOptions:
     average_from: int | None = None
     max_norm: float = math.inf
     adaptive: bool = False
+    gradient_tol: float | None = None
 
 
 class DivergenceError(ArithmeticError):
@@ -126,19 +132,33 @@ class EpochRun:
         W = theta[: self.rows.X.shape[1], :]
         return 0.5 * self.l2_reg_strength * float(self.backend.xp.sum(W * W))
 
+    def examine(self, theta: Array) -> tuple[float, float]:
+        """Cost of all rows, and the largest absolute entry of its gradient."""
+        sums, share = self._sums(self.rows, theta), 1.0 / self.trained.shape[0]
+        W = theta[: self.rows.X.shape[1], :]
+        parts = [share * sums.grad_W + self.l2_reg_strength * W]
+        if theta.shape[0] > W.shape[0]:
+            parts.append(share * sums.grad_b[None, :])
+        xp = self.backend.xp
+        norm = float(xp.max(xp.abs(xp.concat(parts, axis=0))))
+        return share * float(sums.loss) + self.penalty(theta), norm
+
     def validate(self, theta: Array) -> float:
         """Weighted mean loss on the held-out rows."""
         held, xp = self.validation, self.backend.xp
         assert held is not None
-        d = held.X.shape[1]
-        b = theta[d, :] if theta.shape[0] > d else xp.zeros_like(theta[0, :])
-        sums = loss_gradient(
-            *held, theta[:d, :], b, self.loss, backend=self.backend, fused=self.fused
-        )
+        sums = self._sums(held, theta)
         total = float(held.X.shape[0])
         if held.sample_weight is not None:
             total = float(xp.sum(held.sample_weight))
         return float(sums.loss) / total
+
+    def _sums(self, rows: Rows, theta: Array) -> PassSums:
+        d = rows.X.shape[1]
+        b = theta[d, :] if theta.shape[0] > d else self.backend.xp.zeros_like(theta[0, :])
+        return loss_gradient(
+            *rows, theta[:d, :], b, self.loss, backend=self.backend, fused=self.fused
+        )
 
 
 def refuse(at_fault: str | None) -> None:
@@ -195,7 +215,10 @@ def _one_epoch(
     if not math.isfinite(cost):
         refuse(check() if n_before == 0 else None)
         return DIVERGED
-    theta, watched = run.theta(descent), cost
+    theta, norm, tol = run.theta(descent), math.nan, run.options.gradient_tol
+    if tol is not None:
+        cost, norm = run.examine(theta)
+    watched = cost
     if run.validation is not None:
         watched = run.validate(theta)
         if not math.isfinite(watched):
@@ -203,8 +226,11 @@ def _one_epoch(
             return DIVERGED
         standing.validation_losses.append(watched)
     standing.best.see(watched, theta, run.options.tol)
-    if history.add(cost, math.nan, n_before + 1, partial(run.read, theta)):
+    n_passes = (n_before + 1) * (1 if tol is None else 2)
+    if history.add(cost, norm, n_passes, partial(run.read, theta)):
         return STOPPED_BY_CALLBACK
+    if tol is not None and norm <= tol:
+        return CONVERGED
     return _reason_to_stop(run, standing)
 
 
@@ -222,22 +248,24 @@ def _result(
     theta: Array, reason: str, run: EpochRun, descent: Descent, history: History
 ) -> SolverResult:
     n_epochs = len(history.records)
+    nothing = IterationRecord(0, math.nan, math.nan, 0, 0.0)
+    last = history.records[-1] if history.records else nothing
     return SolverResult(
         theta=theta,
-        loss=history.records[-1].loss if history.records else math.nan,
-        gradient_norm=math.nan,
+        loss=last.loss,
+        gradient_norm=last.gradient_norm,
         n_iter=n_epochs,
-        n_passes=n_epochs,
+        n_passes=last.n_passes,
         seconds=time.perf_counter() - history.started,
         converged=reason in SUCCESS,
         stop_reason=reason,
-        message=_advice(reason, run, descent, n_epochs),
+        message=_advice(reason, run, descent, n_epochs, last.gradient_norm),
         solver=type(run.optimizer).__name__.lower(),
         history=history.records,
     )
 
 
-def _advice(reason: str, run: EpochRun, descent: Descent, n_epochs: int) -> str:
+def _advice(reason: str, run: EpochRun, descent: Descent, n_epochs: int, norm: float) -> str:
     if reason == DIVERGED:
         step = descent.steps_taken
         rate = float(descent.rate_factor * run.optimizer.learning_rate_at(max(0, step - 1)))
@@ -246,6 +274,13 @@ def _advice(reason: str, run: EpochRun, descent: Descent, n_epochs: int) -> str:
             f"{n_epochs + 1}, and the learning rate was {rate:.3g}. Lower the learning rate, scale "
             "the columns (sklearn.preprocessing.StandardScaler), or clip gradients. The "
             "parameters of the best epoch are kept."
+        )
+    tol = run.options.gradient_tol
+    if reason == OUT_OF_ITERATIONS and tol is not None:
+        return (
+            f"solver {type(run.optimizer).__name__.lower()!r} stopped after {n_epochs} epochs "
+            f"because {reason}; gradient_norm is {norm:.3g}, tol is {tol:.3g}. Raise max_iter, or "
+            "tol if this is close enough."
         )
     if reason == OUT_OF_ITERATIONS and run.options.tol is not None:
         return (

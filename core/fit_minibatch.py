@@ -91,7 +91,7 @@ def fit_by_epochs(
     Raises
     ------
     ValueError
-        For NaN or infinity in X, named by column.
+        For NaN or infinity in X, named by column; for a gradient_tol with held-out rows.
 
     Examples
     --------
@@ -108,6 +108,12 @@ def fit_by_epochs(
     (2.0, 1.0)
     """
     n_samples, n_features = X.shape
+    if held_out is not None and options.gradient_tol is not None:
+        message = (
+            f"{who}: gradient_tol={options.gradient_tol} was asked for with {len(held_out)} "
+            "held-out rows, and the gradient is that of all rows. Leave one of them out."
+        )
+        raise ValueError(message)
     with (
         working_on(backend, X, f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),

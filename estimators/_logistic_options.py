@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._inputs import name_of
+from ._logistic_descent import DESCENTS
 
 # The solver names of scikit-learn's users, and what runs. The optimum is the same for all.
 LOGISTIC_SOLVERS = {
@@ -19,6 +20,7 @@ LOGISTIC_SOLVERS = {
     "liblinear": "auto",
     "sag": "auto",
     "saga": "auto",
+    **{name: name for name in DESCENTS},
 }
 # Those that scikit-learn has for an L1 penalty too, and ours. All run proximal Newton or FISTA.
 L1_SOLVERS = {"auto", "liblinear", "saga"}

@@ -59,13 +59,33 @@ SGD_CONSTRAINTS: dict[str, list[Any]] = {
 MANY_STEPS = 5_000
 
 
+def numbers_for_steps(n_samples: int, batch_size: int, max_iter: int) -> int:
+    """How large X counts for `auto`, by the number of steps of a fit."""
+    n_steps = min(max_iter, 50) * -(-n_samples // batch_size)
+    return 1 << 30 if n_steps >= MANY_STEPS else 0
+
+
+def generator_of(random_state: Any) -> np.random.Generator:
+    """What draws batches, for scikit-learn's random_state."""
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    return np.random.default_rng(seed)
+
+
+def raise_what_ended(who: str, result: Any) -> None:
+    """Raise for a descent that diverged or was interrupted; its coefficients have been set."""
+    if result.stop_reason == INTERRUPTED:
+        raise KeyboardInterrupt
+    if result.stop_reason == DIVERGED:
+        message = f"{who}: {result.message}"
+        raise DivergenceError(message)
+
+
 class MinibatchEstimator(LinearEstimator):
     """Fits by epochs; a subclass reads its y and names its loss."""
 
     def _numbers(self, n_samples: int, max_iter: int) -> int:
         """How large X counts for `auto`: steps in plain Python are slow however small X is."""
-        n_steps = min(max_iter, 50) * -(-n_samples // self.batch_size)
-        return 1 << 30 if n_steps >= MANY_STEPS else 0
+        return numbers_for_steps(n_samples, self.batch_size, max_iter)
 
     def _optimizer(self) -> Optimizer:
         """The optimizer that the parameters describe.
@@ -172,11 +192,7 @@ class MinibatchEstimator(LinearEstimator):
         reason = fit.result.stop_reason
         # Without a tolerance all epochs were asked for.
         self._record(fit, backend, warn=reason != DIVERGED and fit.result.message != "")
-        if reason == INTERRUPTED:
-            raise KeyboardInterrupt
-        if reason == DIVERGED:
-            message = f"{name_of(self)}: {fit.result.message}"
-            raise DivergenceError(message)
+        raise_what_ended(name_of(self), fit.result)
 
     def _descent_to_go_on(self, X: Array, n_outputs: int, backend: Backend) -> Descent | None:
         """The descent of the last call, with fresh slots where there are only coefficients."""
@@ -191,8 +207,7 @@ class MinibatchEstimator(LinearEstimator):
         return Descent(begin(self._optimizer(), theta, average=bool(self.average)))
 
     def _generator(self) -> np.random.Generator:
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return np.random.default_rng(seed)
+        return generator_of(self.random_state)
 
 
 def _on_host(descent: Descent, backend: Backend) -> Descent:

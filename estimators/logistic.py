@@ -16,6 +16,7 @@ from ..backends import Array, Backend, as_backend_array
 from ..core.fit import fit_linear_model
 from ..core.fit_sparse import fit_sparse_model
 from ..core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
+from ..core.solvers.result import DIVERGED, INTERRUPTED
 from ._backend_choice import place_for_fit
 from ._base import (
     ITERATION_CONSTRAINTS,
@@ -35,8 +36,15 @@ from ._inputs import (
     send_features,
 )
 from ._labels import Labels, encode_labels, held_on_host
+from ._logistic_descent import (
+    DescentOptions,
+    descent_options,
+    fit_logistic_by_descent,
+    numbers_of,
+)
 from ._logistic_options import LOGISTIC_SOLVERS, choose_solver, penalty_strengths
 from ._logistic_prediction import LogisticPredictionMixin
+from ._sgd_options import raise_what_ended
 from ._targets import read_sample_weight, require_y
 from .summary import CoefficientSummary
 
@@ -72,11 +80,15 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes; they multiply sample_weight.
     random_state : int, RandomState or None, default=None
-        Accepted, without effect.
+        Shuffles the batches of "sgd" ... "adamw"; the other solvers draw no random numbers.
     solver : {"auto", "lbfgs", "newton", "newton-cholesky", "newton-cg", "liblinear", "sag", \
-            "saga"}, default="auto"
-        See docs/estimators.md for what each becomes. All reach the same optimum.
+            "saga", "gd", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}, \
+            default="auto"
+        See docs/estimators.md for what each becomes. Those up to "saga" reach the same optimum
+        soon; "gd" (all rows in each step) reaches it in many iterations, the others come near it
+        by epochs of mini-batches.
     max_iter : int, default=100
+        For "sgd" ... "adamw" epochs.
     verbose : int, default=0
         1 prints a line per iteration.
     warm_start : bool, default=False
@@ -87,7 +99,10 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         None leaves it to the arrays, `use_backend`, XPFIT_BACKEND, then "auto".
     standardize : bool, default=False
         Solve for centred columns of unit variance, as algebra: the penalty acts on their
-        coefficients, coef_ is for X as given.
+        coefficients, coef_ is for X as given. Not with mini-batches.
+    solver_options : dict or None, default=None
+        For "gd" ... "adamw": "learning_rate", "schedule", "batch_size", "max_norm" and what the
+        optimizer knows ("momentum", "beta1", "epsilon", ...); see docs/estimators.md.
     callbacks : callable, list of callables or None, default=None
         Each is called with an IterationRecord; one that returns True ends the fit.
 
@@ -104,7 +119,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         Reads of X.
     loss_history_ : ndarray
         Cost at the start and after each iteration: weighted mean loss plus
-        ||coef||² / (2 C sum_i w_i).
+        ||coef||² / (2 C sum_i w_i). By mini-batches, after each epoch.
     gradient_norm_ : float
     result_ : SolverResult
         With an L1 penalty and two classes, `result_.duality_gap` certifies the optimum.
@@ -115,6 +130,8 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         For one class, fractions as y, bad shapes, NaN or infinity (columns are named), bad weights.
     MixedBackendError
         For X, y and weights on different devices.
+    DivergenceError
+        Where a learning rate of "gd" ... "adamw" is too large; the best coefficients are set.
 
     Examples
     --------
@@ -140,6 +157,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         "random_state": ["random_state"],
         "solver": solver_constraint(LOGISTIC_SOLVERS),
         "n_jobs": [None, Integral],
+        "solver_options": [dict, None],
         **ITERATION_CONSTRAINTS,
         **STANDARDIZE_CONSTRAINT,
         **OUR_CONSTRAINTS,
@@ -164,6 +182,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         n_jobs: int | None = None,
         backend: str | None = None,
         standardize: bool = False,
+        solver_options: dict[str, Any] | None = None,
         callbacks: Any = None,
     ) -> None:
         self.penalty = penalty
@@ -182,6 +201,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         self.n_jobs = n_jobs
         self.backend = backend
         self.standardize = standardize
+        self.solver_options = solver_options
         self.callbacks = callbacks
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -195,22 +215,25 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         sample_weight : array-like of shape (n_samples,) or None
         """
         l1, l2 = penalty_strengths(self)
+        descent = descent_options(self)
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=True)
         # Text labels fit no device; their codes are sent instead.
         placed_y = None if held_on_host(y) else y
         backend, X, placed_y, weight = place_for_fit(
-            self.backend, X, placed_y, weight, who=name_of(self)
-        )
+            self.backend, X, placed_y, weight, who=name_of(self),
+            numbers=numbers_of(descent, X.shape[0], self.max_iter),
+        )  # fmt: skip
         labels = encode_labels(self, y if placed_y is None else placed_y, X.shape[0])
         solver = choose_solver(self, labels.classes.shape[0])
         weight = read_sample_weight(self, weight, X, backend)
         weight = row_weights(self, labels, weight, X, backend)
         total = X.shape[0] if weight is None else float(backend.xp.sum(weight))
         X = send_features(self, X, backend)
-        fit = self._fit(X, labels, weight, (l1 / total, l2 / total), solver, backend)
+        fit = self._fit(X, labels, weight, (l1 / total, l2 / total), descent or solver, backend)
         self._set_coefficients(fit, labels.classes, centred=l1 == 0.0)
-        self._record(fit, backend)
+        self._record(fit, backend, warn=fit.result.stop_reason not in {DIVERGED, INTERRUPTED})
+        raise_what_ended(name_of(self), fit.result)
         return self
 
     def summary(
@@ -255,7 +278,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
 
     def _fit(
         self, X: Array, labels: Labels, weight: Array, strengths: tuple[float, float],
-        solver: str, backend: Backend,
+        solver: str | DescentOptions, backend: Backend,
     ) -> Any:  # fmt: skip
         n_classes = labels.classes.shape[0]
         binary = n_classes == 2
@@ -266,14 +289,18 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         options: dict[str, Any] = {
             "loss": HALF_BINOMIAL if binary else HALF_MULTINOMIAL, "n_outputs": n_outputs,
             "sample_weight": weight, "l2_reg_strength": l2, "fit_intercept": self.fit_intercept,
-            "standardize": self.standardize, "solver": solver, "max_iter": self.max_iter,
+            "standardize": self.standardize, "max_iter": self.max_iter,
             "tol": self.tol, "W_start": W_start, "b_start": b_start, "backend": backend,
             "callbacks": self._callbacks(), "who": name_of(self),
             "feature_names": feature_names(self),
         }  # fmt: skip
+        if not isinstance(solver, str):
+            return fit_logistic_by_descent(
+                solver, X, target, random_state=self.random_state, **options
+            )
         if l1 > 0.0:
-            return fit_sparse_model(X, target, l1_reg_strength=l1, **options)
-        return fit_linear_model(X, target, **options)
+            return fit_sparse_model(X, target, l1_reg_strength=l1, solver=solver, **options)
+        return fit_linear_model(X, target, solver=solver, **options)
 
     def _set_coefficients(self, fit: Any, classes: np.ndarray[Any, Any], *, centred: bool) -> None:
         W, b = fit.W, fit.b

@@ -1,0 +1,106 @@
+"""Learning rates that follow from the data: the inverse of how far the cost can bend.
+
+A step of gradient descent lowers a cost whose curvature is at most L if its rate is below 2 / L.
+The losses here bend most at a known value, so L is that value times a property of X alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backends import Array, Backend
+from .columns import column_moments
+from .loss import Loss
+from .losses import HALF_BINOMIAL, HALF_SQUARED_ERROR
+from .objective import LinearObjective
+
+# Products with the Hessian that find its largest eigenvalue. Each is a pass. The norm that they
+# end with is never above it, and after ten within a few percent: rates up to twice 1 / L are safe.
+POWER_STEPS = 10
+MARGIN = 1.1
+
+
+def steepest_curvature(loss: Loss) -> float:
+    """The largest curvature that the loss has anywhere, of one row.
+
+    1/4 for the binomial, 1/2 for the multinomial, 1 for half the squared error.
+
+    Raises
+    ------
+    ValueError
+        For any other loss.
+
+    Examples
+    --------
+    >>> steepest_curvature(HALF_BINOMIAL)
+    0.25
+    """
+    if loss.is_multiclass:
+        return 0.5
+    if loss is HALF_BINOMIAL:
+        return 0.25
+    if loss is HALF_SQUARED_ERROR:
+        return 1.0
+    message = (
+        f"a learning rate was asked of the data, but of the loss {loss.name!r} no bound on the "
+        "curvature is known. Give a learning rate."
+    )
+    raise ValueError(message)
+
+
+def full_batch_rate(objective: LinearObjective) -> float:
+    """1 / L, with L the largest curvature of the cost: gradient descent converges with it.
+
+    The Hessian at zero is X.T diag(w) X / sum(w) times the curvature there, 1/4 or I / K - 1 / K².
+    Power iteration finds its largest eigenvalue in `POWER_STEPS` passes; the steepest curvature
+    over that at zero is a factor known beforehand.
+
+    Examples
+    --------
+    >>> from xpfit.backends import get_backend
+    >>> X, y = np.asarray([[2.0], [-2.0]]), np.asarray([0.0, 1.0])
+    >>> objective = LinearObjective(X, y, None, HALF_BINOMIAL, get_backend("numpy"))
+    >>> round(1.1 * full_batch_rate(objective), 6)  # L is 0.25 * mean(x**2)
+    1.0
+    """
+    backend, loss = objective.backend, objective.loss
+    xp, K = backend.xp, objective.n_outputs
+    at_zero = 1.0 / K if loss.is_multiclass else steepest_curvature(loss)
+    host = np.float32 if "float32" in str(objective.dtype) else np.float64
+    drawn = np.random.default_rng(0).standard_normal(objective.size)
+    direction = backend.from_numpy((drawn / float(np.linalg.norm(drawn))).astype(host))
+    zero, largest = xp.zeros_like(direction), 0.0
+    for _ in range(POWER_STEPS):
+        product = objective.curvature_product(zero, direction)
+        largest = float(xp.sqrt(product @ product))
+        if not largest > 0.0:
+            return 1.0  # nothing bends, X is all zeros
+        direction = product / largest
+    return 1.0 / (MARGIN * largest * steepest_curvature(loss) / at_zero)
+
+
+def mini_batch_rate(
+    X: Array,
+    sample_weight: Array | None,
+    loss: Loss,
+    backend: Backend,
+    *,
+    l2_reg_strength: float = 0.0,
+    fit_intercept: bool = True,
+) -> float:
+    """1 / (steepest curvature * weighted mean of ||x_i||² + l2), the intercept's 1 included.
+
+    The mean of ||x_i||² is the sum of all eigenvalues of X.T X / n. So the rate is below 1 / L, by
+    what batches need whose rows are not like all rows together. One pass.
+
+    Examples
+    --------
+    >>> from xpfit.backends import get_backend
+    >>> X = np.asarray([[1.0, 2.0], [3.0, 0.0]])  # ||x||² is 5 and 9, and 1 for the intercept
+    >>> mini_batch_rate(X, None, HALF_BINOMIAL, get_backend("numpy"))
+    0.5
+    """
+    mean, variance = column_moments(X, sample_weight, backend=backend)
+    squares = float(backend.xp.sum(variance + mean * mean)) + float(fit_intercept)
+    bound = steepest_curvature(loss) * squares + l2_reg_strength
+    return 1.0 / bound if bound > 0.0 else 1.0
