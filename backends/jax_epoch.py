@@ -22,11 +22,12 @@ from .jax_kernels import _in_dtype_of, _without_parameters, accepts
 from .record import Array
 
 
-@partial(jax.jit, static_argnames=("loss", "captured", "rule", "clips", "looks_ahead"))
+@partial(jax.jit, static_argnames=("loss", "captured", "rule", "clips", "looks_ahead", "shrinks"))
 def _epoch(
     X: Array, y: Array, weight: Array | None, order: Array, n_rows: Any, start: Any,
-    gains: Array, scalars: Array, numbers: Any, parameters: Any, *, loss: Any,
+    gains: Array, scalars: Array, thresholds: Array, numbers: Any, parameters: Any, *, loss: Any,
     captured: tuple[float, ...], rule: Any, clips: bool, looks_ahead: bool,
+    shrinks: bool,
 ) -> tuple[Any, Array]:  # fmt: skip
     d, dtype, batch_size = X.shape[1], start.theta.dtype, order.shape[1]
     ahead, l2, max_norm = (number.astype(dtype) for number in numbers)
@@ -58,6 +59,9 @@ def _epoch(
             gradient = gradient * jnp.where(factor > 1.0, 1.0, factor)
         update, *slots = rule(jnp, gradient, theta, *now.slots, *scalars[t])
         theta = theta + update
+        if shrinks:
+            least = jnp.where(jnp.arange(theta.shape[0]) < d, thresholds[t], 0.0)[:, None]
+            theta = theta - jnp.clip(theta, -least, least)
         if average is not None:
             average = average + gains[t] * (theta - average)
         return type(now)(theta, tuple(slots), average), losses.at[t].set(value)
@@ -87,9 +91,10 @@ def minibatch_epoch(
     found, losses = _epoch(
         X, y, sample_weight, rows, np.int32(order.shape[0]), start,
         _filled_up(plan.gains.astype(dtype), size), _filled_up(plan.scalars.astype(dtype), size),
+        _filled_up(plan.thresholds.astype(dtype), size),
         tuple(numbers), loss.parameters, loss=_without_parameters(loss),
         captured=loss.captured_numbers(), rule=plan.rule, clips=math.isfinite(plan.max_norm),
-        looks_ahead=plan.ahead > 0.0,
+        looks_ahead=plan.ahead > 0.0, shrinks=plan.shrinks,
     )  # fmt: skip
     return found, losses[:n_steps]
 

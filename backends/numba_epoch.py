@@ -80,6 +80,7 @@ def minibatch_epoch(
         rows_for(X, layout) if layout == "csr" else as_readable(X), n_features, n_outputs,
         *_targets(y, sample_weight, order, loss), plan.batch_size, theta,
         slots, average, plan.gains, plan.scalars, plan.ahead, plan.l2_reg_strength, plan.max_norm,
+        np.ascontiguousarray(plan.thresholds),
         tuple(float(number) for number in loss.parameters), losses,
     )  # fmt: skip
     what = f"{name}[{n_slots} slots, {n_scalars} scalars, {kind_of(X, layout_of(X))}]"
@@ -95,7 +96,7 @@ def minibatch_epoch(
 
 def _is_lazy(X: Any, plan: Any) -> bool:
     """Whether steps may leave the columns alone in which their rows have nothing."""
-    if not is_csr(X) or plan.plain_decay is None:
+    if not is_csr(X) or plan.plain_decay is None or plan.shrinks:
         return False
     if plan.max_norm == math.inf:
         return True  # nowhere slower than full updates: see `lazy_csr.py`

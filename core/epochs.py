@@ -17,6 +17,7 @@ from .losses import Loss
 from .minibatch import minibatch_epoch, plan_epoch
 from .optimizers import Optimizer
 from .passes import PassSums, loss_gradient
+from .penalties import ElasticNet
 from .solvers.result import (
     CONVERGED,
     DIVERGED,
@@ -94,6 +95,7 @@ class EpochRun:
     rng: np.random.Generator
     fused: bool | None = None
     validation: Rows | None = None
+    l1_reg_strength: float = 0.0
 
     def epoch(self, descent: Descent) -> float:
         """Take one epoch; its mean cost, which is not finite where the descent has diverged."""
@@ -103,6 +105,7 @@ class EpochRun:
             self.optimizer, n, options.batch_size, steps_taken=descent.steps_taken,
             rate_factor=descent.rate_factor, average_from=options.average_from,
             l2_reg_strength=self.l2_reg_strength, max_norm=options.max_norm,
+            l1_reg_strength=self.l1_reg_strength,
         )  # fmt: skip
         descent.progress, losses = minibatch_epoch(
             *self.rows, order, descent.progress, plan, self.loss,
@@ -127,20 +130,24 @@ class EpochRun:
         host = np.array(self.backend.to_numpy(theta), dtype=np.float64)
         return host[:d], host[d] if host.shape[0] > d else np.zeros(host.shape[1])
 
+    @property
+    def net(self) -> ElasticNet:
+        """The penalty."""
+        return ElasticNet(self.l1_reg_strength, self.l2_reg_strength)
+
     def penalty(self, theta: Array) -> float:
-        """0.5 * l2 * ||W||^2."""
-        W = theta[: self.rows.X.shape[1], :]
-        return 0.5 * self.l2_reg_strength * float(self.backend.xp.sum(W * W))
+        """l1 * ||W||_1 + 0.5 * l2 * ||W||^2."""
+        return float(self.net.value(self.backend.xp, theta[: self.rows.X.shape[1], :]))
 
     def examine(self, theta: Array) -> tuple[float, float]:
-        """Cost of all rows, and the largest absolute entry of its gradient."""
-        sums, share = self._sums(self.rows, theta), 1.0 / self.trained.shape[0]
-        W = theta[: self.rows.X.shape[1], :]
-        parts = [share * sums.grad_W + self.l2_reg_strength * W]
+        """Cost of all rows, and the largest absolute entry of its gradient; with an L1 penalty,
+        of its distance from optimality."""
+        xp, share = self.backend.xp, 1.0 / self.trained.shape[0]
+        sums, W = self._sums(self.rows, theta), theta[: self.rows.X.shape[1], :]
+        parts = [self.net.violations(xp, W, share * sums.grad_W)]
         if theta.shape[0] > W.shape[0]:
-            parts.append(share * sums.grad_b[None, :])
-        xp = self.backend.xp
-        norm = float(xp.max(xp.abs(xp.concat(parts, axis=0))))
+            parts.append(share * xp.abs(sums.grad_b)[None, :])
+        norm = float(xp.max(xp.concat(parts, axis=0)))
         return share * float(sums.loss) + self.penalty(theta), norm
 
     def validate(self, theta: Array) -> float:

@@ -48,6 +48,7 @@ def fit_by_epochs(
     n_outputs: int = 1,
     sample_weight: Array | None = None,
     l2_reg_strength: float = 0.0,
+    l1_reg_strength: float = 0.0,
     fit_intercept: bool = True,
     held_out: np.ndarray[Any, Any] | None = None,
     start: Descent | None = None,
@@ -60,12 +61,15 @@ def fit_by_epochs(
 ) -> MinibatchFit:
     """Fit W and b of a linear model by mini-batch descent.
 
-    minimize  sum_i w_i loss(y_i, x_i W + b) / sum_i w_i + 0.5 * l2_reg_strength * ||W||^2
+    minimize  sum_i w_i loss(y_i, x_i W + b) / sum_i w_i
+              + l1_reg_strength * ||W||_1 + 0.5 * l2_reg_strength * ||W||^2
 
     Parameters
     ----------
     X, y, sample_weight, loss, n_outputs, l2_reg_strength, fit_intercept
         As in `fit_linear_model`.
+    l1_reg_strength : float
+        Each step ends by a soft threshold of W, of this times `optimizer.reach`.
     optimizer : Optimizer
     options : EpochOptions
     rng : Generator
@@ -129,7 +133,7 @@ def fit_by_epochs(
         rows = in_bucket(backend, _of_mean_one(backend, rows, validation), fused)
         run = EpochRun(
             rows, trained, loss, backend, optimizer, float(l2_reg_strength), options, rng, fused,
-            validation,
+            validation, float(l1_reg_strength),
         )  # fmt: skip
         if start is None:
             theta = _zeros(backend, dtype, n_features + int(fit_intercept), n_outputs)

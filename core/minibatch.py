@@ -2,6 +2,8 @@
 
 The cost of a batch B is sum_{i in B} w_i loss(y_i, x_i W + b) / |B| + 0.5 * l2 * ||W||^2, with
 weights of mean 1 over all rows: its gradient is an unbiased estimate of that of the whole cost.
+With an L1 penalty each step ends with its proximal step: W is soft-thresholded, so that
+coefficients are exact zeros.
 What a step does beside the gradient is decided on the host before the epoch, for all its steps
 (`Plan`): learning rates, corrections, averaging. So an epoch is data, arrays and one pointwise
 rule, and NumPy, Numba and JAX take the same steps.
@@ -21,6 +23,7 @@ from .dispatch import run_kernel
 from .losses import Loss
 from .optimizers import Optimizer, clip_by_global_norm
 from .passes import is_sparse, loss_gradient
+from .penalties import soft_threshold
 from .schedules import BaseSchedule
 
 Rule = Callable[..., tuple[Array, ...]]
@@ -45,6 +48,13 @@ class Plan(NamedTuple):
     l2_reg_strength: float
     max_norm: float  # gradients of a larger norm are scaled down to it; infinity for none
     plain_decay: float | None  # `Optimizer.plain_decay`: scalars[:, 0] are then learning rates
+    # shape=(n_steps,): W is soft-thresholded by this after the step; all 0 without an L1 penalty
+    thresholds: np.ndarray[Any, Any]
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether there is an L1 penalty."""
+        return bool(self.thresholds.any())
 
 
 def begin(optimizer: Optimizer, theta: Array, *, average: bool = False) -> Progress:
@@ -62,6 +72,7 @@ def plan_epoch(
     average_from: int | None = None,
     l2_reg_strength: float = 0.0,
     max_norm: float = math.inf,
+    l1_reg_strength: float = 0.0,
 ) -> Plan:
     """The steps of the next epoch.
 
@@ -76,7 +87,8 @@ def plan_epoch(
         Multiplies the learning rate.
     average_from : int or None
         The step (the first is 1) from which on parameters are averaged.
-    l2_reg_strength, max_norm : float
+    l2_reg_strength, max_norm, l1_reg_strength : float
+        The L1 penalty's threshold is its strength times `optimizer.reach`.
 
     Examples
     --------
@@ -99,6 +111,7 @@ def plan_epoch(
     return Plan(
         int(batch_size), optimizer.rule, scalars, gains, optimizer.ahead,
         float(l2_reg_strength), float(max_norm), optimizer.plain_decay,
+        np.broadcast_to(l1_reg_strength * optimizer.reach(before + 1, rates), (n_steps,)),
     )  # fmt: skip
 
 
@@ -205,6 +218,9 @@ def _step(
     scalars = [float(number) for number in plan.scalars[t]]
     update, *slots = plan.rule(xp, gradient, theta, *now.slots, *scalars)
     theta, average = theta + update, now.average
+    if plan.shrinks:
+        W = soft_threshold(xp, theta[:d, :], float(plan.thresholds[t]))
+        theta = xp.concat([W, theta[d:, :]], axis=0)
     if average is not None:
         average = average + float(plan.gains[t]) * (theta - average)
     value = xp.asarray(share * sums.loss, dtype=theta.dtype, device=device(theta))

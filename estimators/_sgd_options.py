@@ -28,7 +28,8 @@ from ._inputs import compute_dtype, feature_names, name_of, send_features
 RATES = ("optimal", "constant", "invscaling", "adaptive")
 
 SGD_CONSTRAINTS: dict[str, list[Any]] = {
-    "penalty": [StrOptions({"l2"}), None],
+    "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "fit_intercept": ["boolean"],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -116,6 +117,30 @@ class MinibatchEstimator(LinearEstimator):
             raise ValueError(message)
         return get_optimizer(self.optimizer, source=who, **options)
 
+    def _check_options(self) -> None:
+        """Refuse what contradicts itself before any work."""
+        self._optimizer()
+        self._strengths()
+
+    def _strengths(self) -> tuple[float, float]:
+        """Of the L1 and the L2 penalty.
+
+        Raises
+        ------
+        ValueError
+            For penalty="elasticnet" without its share.
+        """
+        if self.penalty == "elasticnet" and self.l1_ratio is None:
+            message = (
+                f"{name_of(self)}(penalty='elasticnet', l1_ratio=None): the share of the L1 "
+                "penalty is missing. Pass l1_ratio between 0 and 1."
+            )
+            raise ValueError(message)
+        if self.penalty is None:
+            return 0.0, 0.0
+        share = {"l1": 1.0, "l2": 0.0}.get(self.penalty, self.l1_ratio)
+        return float(self.alpha * share), float(self.alpha * (1.0 - share))
+
     def _rate(self) -> float | Schedule:
         who = name_of(self)
         if self.schedule is not None:
@@ -167,6 +192,7 @@ class MinibatchEstimator(LinearEstimator):
     ) -> Any:  # fmt: skip
         """Epochs on the data, from a checkpoint if that is asked for."""
         who, saved, keep = name_of(self), None, None
+        l1, l2 = self._strengths()
         if self.checkpoint is not None and stop:
             mark = fingerprint(self, X, target, weight, backend)
             found = read_checkpoint(self.checkpoint, who, mark) if self.resume else None
@@ -177,8 +203,8 @@ class MinibatchEstimator(LinearEstimator):
             send_features(self, X, backend), target, loss=loss, backend=backend,
             optimizer=self._optimizer(), options=self._epoch_options(max_iter, stop=stop), rng=rng,
             n_outputs=n_outputs, sample_weight=weight,
-            l2_reg_strength=0.0 if self.penalty is None else float(self.alpha),
-            fit_intercept=self.fit_intercept, held_out=held_out, start=start, saved=saved,
+            l1_reg_strength=l1, l2_reg_strength=l2, fit_intercept=self.fit_intercept,
+            held_out=held_out, start=start, saved=saved,
             keep=keep,
             callbacks=self._callbacks(), who=who, feature_names=feature_names(self),
         )  # fmt: skip

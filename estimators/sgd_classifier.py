@@ -5,12 +5,12 @@ It is longer than others: scikit-learn's protocol wants every parameter spelt ou
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ..backends import Array, Backend, as_backend_array
@@ -46,7 +46,8 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
     """Linear classifiers by mini-batch descent: every optimizer, any batch size, one call an epoch.
 
     minimize over coef, intercept:
-    sum_i w_i loss(y_i, x_i) / sum_i w_i + 0.5 * alpha * ||coef||²
+    sum_i w_i loss(y_i, x_i) / sum_i w_i
+    + alpha * (l1_ratio * sum(abs(coef)) + 0.5 * (1 - l1_ratio) * ||coef||²)
 
     with the loss of `LogisticRegression` ("log_loss"; softmax for three classes or more), or
     0.5 * max(0, 1 - s raw)², s = ±1 ("squared_hinge", two classes).
@@ -55,10 +56,13 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
     ----------
     loss : {"log_loss", "squared_hinge"}, default="log_loss"
         scikit-learn's default, "hinge", has no curvature and is not here.
-    penalty : {"l2", None}, default="l2"
+    penalty : {"l2", "l1", "elasticnet", None}, default="l2"
+        "l1" and "elasticnet": each step ends by a soft threshold of the learning rate times
+        alpha * l1_ratio, so coefficients are exact zeros; see docs/estimators.md for "adam" and
+        its like, whose steps are no multiples of the gradient.
     alpha : float, default=0.0001
     l1_ratio : float, default=0.15
-        Accepted, without effect: there is no L1 penalty yet.
+        Share of the L1 penalty, for "elasticnet"; "l2" is 0, "l1" is 1.
     fit_intercept : bool, default=True
     max_iter : int, default=1000
         Epochs.
@@ -84,7 +88,8 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
     class_weight : dict, "balanced" or None, default=None
     warm_start : bool, default=False
     average : bool or int, default=False
-        Mean of the parameters of all steps (from that step on).
+        Mean of the parameters of all steps (from that step on). Means of an L1 penalty's
+        coefficients are rarely zero.
     optimizer : {"sgd", "adagrad", "rmsprop", "adam", "adamw"} or Optimizer, default="sgd"
     momentum : float, default=0.0
     nesterov : bool, default=False
@@ -136,7 +141,6 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
         **SGD_CONSTRAINTS,
         "loss": [StrOptions({"log_loss", "squared_hinge"})],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "n_jobs": [None, Integral],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
@@ -216,7 +220,7 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,) or None
         """
-        self._optimizer()  # what contradicts itself is refused before any work
+        self._check_options()
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=True)
         backend, X, weight = self._place(X, y, weight, self.max_iter)
@@ -249,7 +253,7 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
             All labels that will ever come; needed at the first call.
         sample_weight : array-like of shape (n_samples,) or None
         """
-        self._optimizer()
+        self._check_options()
         first = not hasattr(self, "classes_")
         known = self._known_classes(classes, first=first)
         y, weight = require_y(self, y), as_backend_array(sample_weight)

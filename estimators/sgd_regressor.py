@@ -31,7 +31,8 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
     """Linear regression by mini-batch descent.
 
     minimize over coef, intercept:
-    sum_i w_i loss(y_i, x_i) / sum_i w_i + 0.5 * alpha * ||coef||²
+    sum_i w_i loss(y_i, x_i) / sum_i w_i
+    + alpha * (l1_ratio * sum(abs(coef)) + 0.5 * (1 - l1_ratio) * ||coef||²)
 
     Parameters
     ----------
@@ -72,7 +73,6 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
         **SGD_CONSTRAINTS,
         "loss": [StrOptions({"squared_error", "huber"}), PointwiseLoss],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -174,7 +174,7 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
     def _fit_targets(
         self, X: Any, y: Any, sample_weight: Any, *, max_iter: int, stop: bool
     ) -> SGDRegressor:
-        self._optimizer()  # what contradicts itself is refused before any work
+        self._check_options()
         who, loss, goes_on = name_of(self), self._basic_loss(), hasattr(self, "coef_")
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=stop or not goes_on)

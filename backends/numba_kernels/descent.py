@@ -33,6 +33,14 @@ def clip(gradient, max_norm):
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+def soft_threshold(theta, n_penalized, threshold):
+    """theta - clip(theta, -threshold, threshold), intercepts aside, in place."""
+    if threshold > 0.0:
+        for j in range(n_penalized):
+            theta[j] -= min(max(theta[j], -threshold), threshold)
+
+
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
 def add_to_average(average, theta, gain):
     """average += gain * (theta - average); an empty one is not kept."""
     for j in range(average.shape[0]):

@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from .batch_dense import BLOCK, batch_accumulate_many, batch_product_many
-from .descent import add_to_average, average_gradient, clip, look_ahead
+from .descent import add_to_average, average_gradient, clip, look_ahead, soft_threshold
 from .lazy_csr import SCALE, begin, product, settle, step
 from .multinomial_passes import softmax_rows
 from .scalar import log
@@ -53,6 +53,7 @@ def epoch(
     ahead,
     l2_reg_strength,
     max_norm,
+    thresholds,
     parameters,
     losses,
 ):
@@ -89,6 +90,7 @@ def epoch(
         average_gradient(out, at, n_weights, 1.0 / (last - first), l2_reg_strength)
         clip(out, max_norm)
         apply_rule(out, theta, slots, scalars, t)
+        soft_threshold(theta, n_weights, thresholds[t])
         add_to_average(average, theta, gains[t])
     return losses.shape[0]
 

@@ -19,7 +19,7 @@ from .batch_dense import (
     row_gradient,
     row_product,
 )
-from .descent import add_to_average, average_gradient, clip, look_ahead
+from .descent import add_to_average, average_gradient, clip, look_ahead, soft_threshold
 from .lazy_csr import SCALE, begin, dot, settle, step, step_of_one
 from .scalar import scalar_namespace
 from .template_loss import gradient, value
@@ -56,6 +56,7 @@ def epoch(
     ahead,
     l2_reg_strength,
     max_norm,
+    thresholds,
     parameters,
     losses,
 ):
@@ -104,6 +105,7 @@ def epoch(
             return t
         clip(out, max_norm)
         apply_rule(out, theta, slots, scalars, t)
+        soft_threshold(theta, n_features, thresholds[t])
         add_to_average(average, theta, gains[t])
     return losses.shape[0]
 

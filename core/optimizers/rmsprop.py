@@ -190,3 +190,7 @@ class RMSProp(Optimizer):
         # 1 - beta2 is formed here: in float32 it would keep four digits.
         common = (learning_rate, self.weight_decay, self.beta2, 1.0 - self.beta2, outside, inside)
         return (*common, self.momentum) if self.momentum else common
+
+    def reach(self, step: Any, learning_rate: Any) -> Any:
+        """learning_rate / (1 - momentum)."""
+        return learning_rate / (1.0 - self.momentum)

@@ -98,6 +98,15 @@ class Optimizer(ABC):
         """
         return None
 
+    def reach(self, step: Any, learning_rate: Any) -> Any:
+        """How far a lasting gradient of one moves a parameter in each step: what a penalty that is
+        applied beside the steps must be multiplied with.
+
+        The learning rate; optimizers with momentum go further. Those that divide gradients by their
+        size have no such number, and keep the learning rate.
+        """
+        return learning_rate
+
     def learning_rate_at(self, step: Any) -> Any:
         """The learning rate after `step` = 0, 1, ... steps taken."""
         rate = self.learning_rate

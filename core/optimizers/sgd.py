@@ -205,6 +205,12 @@ class SGD(Optimizer):
         plain = self.rule in (descent_rule, decayed_descent_rule)
         return float(self.weight_decay) if plain else None
 
+    def reach(self, step: Any, learning_rate: Any) -> Any:
+        """learning_rate * gain / (1 - momentum): the sum of what one gradient moves."""
+        if self.momentum == 0.0:
+            return learning_rate
+        return learning_rate * self.scalars(step, learning_rate)[-1] / (1.0 - self.momentum)
+
     def lookahead(self, params: Tree, state: State) -> Tree:
         """Where the gradient must be taken: params + momentum * velocity, or params.
 
