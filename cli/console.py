@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -59,7 +60,7 @@ def plain_errors(interrupted: str = "interrupted; nothing was written") -> Itera
         yield
     except KeyboardInterrupt:
         fail(interrupted, EXIT_INTERRUPTED)
-    except (ValueError, ImportError, OSError, MemoryError) as error:
+    except (ValueError, ArithmeticError, ImportError, OSError, MemoryError) as error:
         if os.environ.get("XPFIT_TRACEBACK"):
             raise
         fail(" ".join(str(error).split()) or type(error).__name__, EXIT_FAILED)
@@ -147,9 +148,12 @@ class Stages:
 
     def iteration(self, record: Any) -> None:
         """Show an iteration of the solver; this is the estimator's callback."""
+        # Mini-batches form no gradient of the whole cost.
+        norm = record.gradient_norm
+        gradient = "" if math.isnan(norm) else f", gradient {norm:.1e}"
         self.say(
             f"fitting: iteration {record.iteration}, {record.n_passes} passes, "
-            f"loss {record.loss:.6g}, gradient {record.gradient_norm:.1e}"
+            f"loss {record.loss:.6g}{gradient}"
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .models import ModelOptions, build
+from .models import ModelOptions, build, predicts_classes
 from .preparing import Prepared
 from .scores import classification_scores, regression_scores
 
@@ -161,7 +161,7 @@ def evaluate(estimator: Any, model: str, X: Any, y: NDArray[Any]) -> Outcome:
     X : ndarray or CSR matrix, shape (n_rows, n_features)
     y : ndarray, shape (n_rows,)
     """
-    if model == "logistic":
+    if predicts_classes(model):
         probability = np.asarray(estimator.predict_proba(X), dtype=np.float64)
         return Outcome(y, probability, classification_scores(y, probability, classes_of(estimator)))
     predicted = np.asarray(estimator.predict(X), dtype=np.float64)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from .models import ClassWeight, ModelName
+from .models import ClassWeight, ModelName, OptimizerName
 
 app = typer.Typer(
     name="xpfit",
@@ -35,6 +35,10 @@ xpfit train adult.csv.gz --target income --split-column split
 xpfit train bike.csv --target cnt --drop instant --drop casual --model poisson
 
 xpfit train digits.npz --out digits-model --C 0.1 --backend numba
+
+xpfit train bike.csv --target cnt --model lasso --alpha 2
+
+xpfit train adult.csv.gz --target income --model sgd --optimizer adam --batch-size 64
 """
 
 _PREDICT_EXAMPLES = """Examples:
@@ -102,15 +106,29 @@ def train(
     test_size: Annotated[
         float, typer.Option(min=0.0, max=0.95, help="Share of rows held out; 0 holds out none.")
     ] = 0.25,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random split, and of sgd.")] = 0,
     c: Annotated[
         float | None, typer.Option("--C", min=1e-12, help="Inverse penalty of logistic.")
     ] = None,
     alpha: Annotated[
-        float | None, typer.Option(min=0.0, help="Penalty of ridge, poisson and huber.")
+        float | None, typer.Option(min=0.0, help="Penalty of all but logistic and linear.")
     ] = None,
-    max_iter: Annotated[int | None, typer.Option(min=1, help="At most so many iterations.")] = None,
-    tol: Annotated[float | None, typer.Option(min=0.0, help="Stop at this gradient norm.")] = None,
+    l1_ratio: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Share of the L1 penalty: elastic-net and sgd."),
+    ] = None,
+    optimizer: Annotated[OptimizerName | None, typer.Option(help="Of sgd.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows in a step of sgd.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=1e-12, help="First one of sgd; falls where cost does not.")
+    ] = None,
+    max_iter: Annotated[
+        int | None, typer.Option(min=1, help="At most so many iterations; epochs of sgd.")
+    ] = None,
+    tol: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Stop at this gradient norm; of sgd, gain of an epoch."),
+    ] = None,
     class_weight: Annotated[
         ClassWeight | None, typer.Option(help="'balanced' gives each class the same weight.")
     ] = None,
@@ -130,7 +148,10 @@ def train(
 
     check_folder(out, overwrite)
     weight = class_weight.value if class_weight else None
-    model_options = ModelOptions(model.value, backend, c, alpha, max_iter, tol, weight)
+    model_options = ModelOptions(
+        model.value, backend, c, alpha, max_iter, tol, weight, l1_ratio,
+        optimizer.value if optimizer else None, batch_size, learning_rate, seed,
+    )  # fmt: skip
     data_options = DataOptions(data, target, tuple(drop or ()), split_column, test_size, seed)
     with plain_errors():
         run_train(data_options, model_options, out, quiet=quiet, report=report)

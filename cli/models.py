@@ -22,6 +22,21 @@ class ModelName(StrEnum):
     RIDGE = "ridge"
     POISSON = "poisson"
     HUBER = "huber"
+    LASSO = "lasso"
+    ELASTIC_NET = "elastic-net"
+    SGD = "sgd"
+
+
+class OptimizerName(StrEnum):
+    """Values of ``--optimizer``."""
+
+    SGD = "sgd"
+    MOMENTUM = "momentum"
+    NESTEROV = "nesterov"
+    ADAGRAD = "adagrad"
+    RMSPROP = "rmsprop"
+    ADAM = "adam"
+    ADAMW = "adamw"
 
 
 class ClassWeight(StrEnum):
@@ -41,7 +56,7 @@ class Model:
     task : str
         ``"classification"`` or ``"regression"``.
     takes : frozenset of str
-        The penalty options that it knows.
+        The options that it knows.
 
     Examples
     --------
@@ -54,6 +69,9 @@ class Model:
     takes: frozenset[str]
 
 
+_DESCENT = frozenset(
+    {"alpha", "l1_ratio", "max_iter", "tol", "optimizer", "batch_size", "learning_rate"}
+)
 MODELS = {
     "logistic": Model(
         "LogisticRegression", "classification", frozenset({"C", "class_weight", "max_iter", "tol"})
@@ -62,7 +80,28 @@ MODELS = {
     "ridge": Model("Ridge", "regression", frozenset({"alpha", "max_iter", "tol"})),
     "poisson": Model("PoissonRegressor", "regression", frozenset({"alpha", "max_iter", "tol"})),
     "huber": Model("HuberRegressor", "regression", frozenset({"alpha", "max_iter", "tol"})),
+    "lasso": Model("Lasso", "regression", frozenset({"alpha", "max_iter", "tol"})),
+    "elastic-net": Model(
+        "ElasticNet", "regression", frozenset({"alpha", "l1_ratio", "max_iter", "tol"})
+    ),
+    "sgd-classifier": Model("SGDClassifier", "classification", _DESCENT | {"class_weight"}),
+    "sgd-regressor": Model("SGDRegressor", "regression", _DESCENT),
 }
+# One name on the command line; the target says which of them it is.
+_BY_TARGET = {"classification": "sgd-classifier", "regression": "sgd-regressor"}
+_MOMENTUM = 0.9
+
+
+def predicts_classes(model: str) -> bool:
+    """Whether this is the name of a classifier.
+
+    Examples
+    --------
+    >>> predicts_classes("logistic"), predicts_classes("lasso")
+    (True, False)
+    """
+    known = MODELS.get(model)
+    return known is not None and known.task == "classification"
 
 
 @dataclass(frozen=True)
@@ -81,6 +120,12 @@ class ModelOptions:
         When to stop.
     class_weight : str, optional
         ``"balanced"``.
+    l1_ratio : float, optional
+        Share of the L1 penalty.
+    optimizer, batch_size, learning_rate : optional
+        Of mini-batch descent.
+    seed : int
+        Shuffles its batches.
 
     Examples
     --------
@@ -95,10 +140,18 @@ class ModelOptions:
     max_iter: int | None = None
     tol: float | None = None
     class_weight: str | None = None
+    l1_ratio: float | None = None
+    optimizer: str | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    seed: int = 0
 
     def given(self) -> dict[str, Any]:
         """The options that were given."""
-        names = ("C", "alpha", "max_iter", "tol", "class_weight")
+        names = (
+            "C", "alpha", "max_iter", "tol", "class_weight", "l1_ratio", "optimizer", "batch_size",
+            "learning_rate",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
@@ -112,9 +165,11 @@ def choose_model(target: Target, options: ModelOptions) -> tuple[str, str]:
     >>> choose_model(target, ModelOptions("auto"))
     ('logistic', "'y' is text with 2 distinct values")
     """
-    if options.model != ModelName.AUTO:
+    if options.model not in {ModelName.AUTO, ModelName.SGD}:
         return options.model, "asked for by --model"
     task, reason = choose_task(target)
+    if options.model == ModelName.SGD:
+        return _BY_TARGET[task], f"asked for by --model; {reason}"
     return ("logistic" if task == "classification" else "ridge"), reason
 
 
@@ -133,8 +188,10 @@ def check_options(model: str, options: ModelOptions) -> None:
     for name in options.given():
         if name not in MODELS[model].takes:
             flag = "--" + name.replace("_", "-")
-            takers = ", ".join(other for other in MODELS if name in MODELS[other].takes)
-            message = f"{flag} is for {takers}; the model here is {model}"
+            takers = [other for other in MODELS if name in MODELS[other].takes]
+            if set(_BY_TARGET.values()) <= set(takers):
+                takers = [*(other for other in takers if other not in _BY_TARGET.values()), "sgd"]
+            message = f"{flag} is for {', '.join(takers)}; the model here is {model}"
             raise typer.BadParameter(message, param_hint=flag)
 
 
@@ -151,4 +208,24 @@ def build(model: str, options: ModelOptions, callback: Callable[[Any], None]) ->
     estimators = import_module("..estimators", __package__)
     backend = None if options.backend == "auto" else options.backend
     make = getattr(estimators, MODELS[model].class_name)
-    return make(backend=backend, callbacks=[callback], **options.given())
+    parameters = options.given()
+    if model in _BY_TARGET.values():
+        parameters = _of_descent(parameters) | {"random_state": options.seed}
+    return make(backend=backend, callbacks=[callback], **parameters)
+
+
+def _of_descent(given: dict[str, Any]) -> dict[str, Any]:
+    """What the options are called by `SGDClassifier` and `SGDRegressor`."""
+    parameters = dict(given)
+    if "l1_ratio" in given:
+        parameters["penalty"] = "elasticnet"
+    if "learning_rate" in given:
+        # "optimal" and "invscaling" would make something else of it.
+        parameters |= {"learning_rate": "adaptive", "eta0": given["learning_rate"]}
+    optimizer = given.get("optimizer")
+    if optimizer in {OptimizerName.MOMENTUM, OptimizerName.NESTEROV}:
+        parameters |= {
+            "optimizer": "sgd", "momentum": _MOMENTUM,
+            "nesterov": optimizer == OptimizerName.NESTEROV,
+        }  # fmt: skip
+    return parameters

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..data import DataError, Table, TableEncoder, read_table, read_target
 from .console import say_warning, stderr, stdout, table
 from .fitting import classes_of, evaluate
+from .models import predicts_classes
 from .output import MODEL_FILE, check_writable, new_file
 from .scores import score_rows
 from .training import METADATA_KEY
@@ -113,7 +114,7 @@ def run_predict(model: Path, data: Path, out: Path | None, *, proba: bool) -> No
         When the model or the data cannot be used.
     """
     loaded = load_model(model)
-    if proba and loaded.name != "logistic":
+    if proba and not predicts_classes(loaded.name):
         asked = f"--proba of {model}"
         raise DataError(asked, f"a {loaded.name} model predicts numbers", "leave --proba out")
     text = [column.name for column in loaded.encoder.categories]
@@ -146,7 +147,7 @@ def _score(loaded: LoadedModel, rows: Table, X: Any) -> tuple[dict[str, float], 
         say_warning(f"no scores: {error}")
         return {}, 0
     y, kept = target.values, target.kept
-    if loaded.name == "logistic":
+    if predicts_classes(loaded.name):
         classes = classes_of(loaded.estimator)
         if (classes.dtype.kind == "U") != target.is_text:
             say_warning(f"no scores: {loaded.target!r} is of another type than in training")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
@@ -125,10 +126,13 @@ def _cost(fitted: Fitted) -> str:
     history = fitted.history
     if len(history) < 2:
         return ""
+    pictures = [lambda: plots.loss_curve(history)]
+    if not math.isnan(history[-1].gradient_norm):  # mini-batches form none of the whole cost
+        pictures.append(lambda: plots.gradient_curve(history))
     return section(
         "Cost curve",
         lead,
-        figure(lambda: plots.loss_curve(history), lambda: plots.gradient_curve(history)),
+        figure(*pictures),
     )
 
 
@@ -178,9 +182,7 @@ def _confusion(shown: Outcome, classes: NDArray[Any], rows: str) -> str:
                 f"{counts[i, j]:,}<br><small>{share[i, j]:.1%}</small></td>"
             )
         body += f"<tr><th>{escape(str(label))}</th>{cells}</tr>"
-    lead = (
-        f"Rows: true class. Columns: predicted class. Shares are of the true class ({rows} rows)."
-    )
+    lead = f"Rows: true class. Columns: predicted class. Shares: of the true class ({rows} rows)."
     matrix = f'<table class="confusion"><tr><th></th>{head}</tr>{body}</table>'
     return section("Confusion matrix", lead, f'<div class="scroll">{matrix}</div>')
 
@@ -228,8 +230,12 @@ def strongest(
 def _coefficients(summary: dict[str, Any], prepared: Prepared, fitted: Fitted) -> str:
     """The strongest coefficients, as ratios where they are ratios."""
     classes = [str(label) for label in summary["classes"] or []]
-    names, values = strongest(prepared.encoder.feature_names, fitted.estimator.coef_, classes)
-    ratio = {"logistic": "odds ratio", "poisson": "rate ratio"}.get(summary["model"], "")
+    count = summary["n_coefficients"]
+    shown = min(N_COEFFICIENTS, max(1, count["not_zero"]))
+    coef = fitted.estimator.coef_
+    names, values = strongest(prepared.encoder.feature_names, coef, classes, shown)
+    ratio = "rate ratio" if summary["model"] == "poisson" else ""
+    ratio = "odds ratio" if prepared.task == "classification" else ratio
     unit = "one standard deviation" if not prepared.encoder.sparse else "the largest value"
     odds_of = classes[-1] if len(classes) == 2 else "the class"
     what = {
@@ -240,7 +246,7 @@ def _coefficients(summary: dict[str, Any], prepared: Prepared, fitted: Fitted) -
     lead = (
         f"By how much {what} when a numeric column rises by {unit}, "
         "or when a category (column=value) is present. "
-        f"The {len(names)} strongest of {np.size(fitted.estimator.coef_):,}"
+        f"The {len(names)} strongest of {count['all']:,}, {count['not_zero']:,} of them not zero"
         f"{'' if summary['model'] == 'linear' else '; the penalty shrinks them all'}."
     )
     content = figure(lambda: plots.coefficients(names, values, ratio))

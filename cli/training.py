@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -120,6 +121,7 @@ def summarize(
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
     last = fitted.history[-1] if fitted.history else None
+    coef, gap = fitted.estimator.coef_, getattr(fitted.estimator, "dual_gap_", math.nan)
     classes = getattr(fitted.estimator, "classes_", None)
     return {
         "data": str(data.path),
@@ -141,6 +143,8 @@ def summarize(
         "stop_reason": fitted.stop_reason,
         "loss": last.loss if last else None,
         "gradient_norm": float(fitted.estimator.gradient_norm_),
+        "n_coefficients": {"all": int(np.size(coef)), "not_zero": int(np.count_nonzero(coef))},
+        "duality_gap": float(gap),
         "metrics": {part: outcome.scores for part, outcome in outcomes.items()},
         "settings": {
             "test_size": data.test_size,
@@ -176,7 +180,15 @@ def run_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     summary : dict
         The content of ``summary.json``.
     """
-    rows = summary["n_samples"]
+    rows, count, gap = summary["n_samples"], summary["n_coefficients"], summary["duality_gap"]
+    norm = summary["gradient_norm"]
+    # Mini-batches form no gradient of the whole cost, and an L2 penalty leaves no zeros to count.
+    gradient = "" if math.isnan(norm) else f" (gradient norm {norm:.1e})"
+    sparse = [] if count["not_zero"] == count["all"] and math.isnan(gap) else [
+        ("coefficients", f"{count['not_zero']:,} of {count['all']:,} are not zero")
+    ]  # fmt: skip
+    if not math.isnan(gap):
+        sparse.append(("duality gap", f"{gap:.1e}: the cost is at most so far above its minimum"))
     return [
         ("data", f"{summary['data']}: {rows['train']:,} rows to train, {rows['test']:,} held out"),
         ("split", summary["split"]),
@@ -185,7 +197,8 @@ def run_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("backend", summary["backend"]),
         ("passes", f"{summary['n_passes']} reads of {bytes_text(summary['bytes_per_pass'])}"),
         ("time", f"{summary['seconds']:.3g} s, {bytes_text(summary['bytes_per_second'])}/s read"),
-        ("stopped", f"{summary['stop_reason']} (gradient norm {summary['gradient_norm']:.1e})"),
+        ("stopped", f"{summary['stop_reason']}{gradient}"),
+        *sparse,
     ]
 
 
