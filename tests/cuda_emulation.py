@@ -31,12 +31,13 @@ from typing import Any
 import numpy as np
 
 from xpfit.backends import Backend, cupy_backend, get_backend
-from xpfit.backends.cupy_kernels import launch, step_launch
+from xpfit.backends.cupy_kernels import epoch_launch, launch, step_launch
 from xpfit.backends.cupy_kernels.table import KERNELS
 
 SHIM = Path(__file__).with_name("cuda_shim.h")
 KERNEL = re.compile(
-    r'extern "C" __global__ void __launch_bounds__\(THREADS\)\s+(\w+)\((.*?)\) \{', re.DOTALL
+    r'extern "C" __global__ void __launch_bounds__\(THREADS(?:, \d)?\)\s+(\w+)\((.*?)\) \{',
+    re.DOTALL,
 )
 NUMBERS = {"int": np.int32, "long long": np.int64, "float": np.float32, "double": np.float64}
 # Contraction off: the comparison with NumPy is to a few units in the last place.
@@ -227,6 +228,8 @@ def emulated_cupy() -> Any:
         RawModule=RawModule,
         cuda=SimpleNamespace(Device=Device),
         empty=lambda shape, dtype: emulated(np.full(shape, np.nan, dtype)),
+        asarray=emulated,
+        concatenate=lambda arrays: emulated(np.concatenate(arrays)),
         ascontiguousarray=lambda a, dtype=None: emulated(np.ascontiguousarray(a, dtype=dtype)),
     )
 
@@ -234,6 +237,7 @@ def emulated_cupy() -> Any:
 def _forget() -> None:
     launch._compiled.cache_clear()
     step_launch._compiled.cache_clear()
+    epoch_launch._compiled.cache_clear()
     launch._shared_bytes_of.cache_clear()
     Kernel.launched.clear()
     Kernel.shared_limits.clear()

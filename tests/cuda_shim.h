@@ -13,7 +13,7 @@
 #define __host__
 #define __device__
 #define __shared__ static
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define XPFIT_SHARED_MEMORY(name) unsigned char* name = emulation::shared
 
 struct Index { unsigned x, y, z; };

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from cuda_emulation import Kernel, emulated
+import pytest
+from cuda_emulation import Kernel, RawModule, emulated
 from helpers import targets_for
 
 from xpfit.backends import Backend, get_backend
+from xpfit.backends.cupy_kernels import epoch_launch, step_launch
 from xpfit.core.passes import curvature_product, loss_gradient, predict_raw
 
 NUMPY = get_backend("numpy")
@@ -51,3 +53,24 @@ class Problem:
             assert ours.shape == theirs.shape
             scale = max(1.0, float(np.max(np.abs(theirs))))
             np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12 * scale)
+
+
+def results_of_turns(monkeypatch: pytest.MonkeyPatch, run: Any) -> set[bytes]:
+    """The different results that there are when the threads of a block take other turns."""
+    seen = set()
+    for turns in (1, 1, 255, 97, 1023):  # the last of them: backwards, for any number of threads
+        monkeypatch.setattr(RawModule, "order", turns)
+        step_launch._compiled.cache_clear()
+        epoch_launch._compiled.cache_clear()
+        seen.add(b"".join(part.tobytes() for part in run()))
+    return seen
+
+
+def without_each_barrier(text: str) -> list[str]:
+    """CUDA C++ without its first barrier, without its second, and so on."""
+    barrier = "    __syncthreads();\n"
+    pieces = text.split(barrier)
+    return [
+        barrier.join([*pieces[:k], pieces[k] + pieces[k + 1], *pieces[k + 2 :]])
+        for k in range(len(pieces) - 1)
+    ]

@@ -11,11 +11,15 @@ from typing import Any
 import nvrtc
 import pytest
 from helpers import LOSS_NAMES, loss_called
+from optimizer_cases import CASES
 from test_cupy_formulas import bounded, extremes, log_cosh
 
 from xpfit.backends.cupy_kernels import geometry, source
+from xpfit.backends.cupy_kernels.epoch_geometry import epoch_cut
+from xpfit.backends.cupy_kernels.epoch_source import epoch_source, rule_of
 from xpfit.backends.cupy_kernels.prelude import STORED, itemsize_of
-from xpfit.core.losses import HALF_BINOMIAL, PointwiseLoss
+from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, PointwiseLoss
+from xpfit.core.optimizers import Adam
 
 pytestmark = pytest.mark.skipif(nvrtc.why_not() is not None, reason=str(nvrtc.why_not()))
 
@@ -97,6 +101,43 @@ def test_kernels_of_one_block_compile(dtype: str, threads: int) -> None:
     # The inverse, read once, is all that is large: by loads that may run ahead of writes.
     wide = {"float64": "f64", "float32": "f32"}[dtype]
     assert f"ld.global.nc.{wide}" in nvrtc.ptx(source.lbfgs_update_source(dtype, threads))
+
+
+def compile_epoch(
+    loss: Any, optimizer: Any, stored: str, width: int, batch_size: int, c_order: bool = True
+) -> None:
+    computed, K = summed_in(stored), 10 if loss.is_multiclass else 1
+    n_arrays = 2 + optimizer.n_slots
+    cut = epoch_cut(width, K, batch_size, n_arrays, itemsize_of(computed), c_order)
+    assert cut is not None
+    rule = rule_of(optimizer.rule, optimizer.n_slots, len(optimizer.scalars(1, 0.1)))
+    formulas = None if loss.is_multiclass else source.formulas_of(loss)
+    compiled = nvrtc.compiled(epoch_source(formulas, rule, stored, computed, cut))
+    check(compiled)
+    assert compiled.registers <= 65_536 // cut.threads
+
+
+# Columns and batches for one block of several sizes, and for steps in two launches.
+EPOCHS = [(3, 1), (65, 32), (785, 8), (65, 100_000)]
+
+
+@pytest.mark.parametrize(("width", "batch_size"), EPOCHS)
+@pytest.mark.parametrize("stored", ["float64", "float32", "float16", "uint8"])
+@pytest.mark.parametrize("loss", [HALF_BINOMIAL, HALF_MULTINOMIAL], ids=lambda loss: loss.name)
+def test_epochs_compile(loss: Any, stored: str, width: int, batch_size: int) -> None:
+    compile_epoch(loss, Adam(amsgrad=True), stored, width, batch_size, c_order=width != 65)
+
+
+@pytest.mark.parametrize("batch_size", [32, 100_000])
+@pytest.mark.parametrize("name", CASES)
+def test_every_optimizer_compiles(name: str, batch_size: int) -> None:
+    compile_epoch(HALF_BINOMIAL, CASES[name].optimizer, "float64", 65, batch_size)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_epochs_of_every_loss_compile(loss: Any) -> None:
+    for stored in ("float64", "float32"):
+        compile_epoch(loss, Adam(), stored, 65, 32)
 
 
 @pytest.mark.parametrize("stored", ["float64", "float32", "float16", "uint8"])

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_emulation import RawModule, emulated
-from emulated_passes import NUMPY
+from cuda_emulation import emulated
+from emulated_passes import NUMPY, results_of_turns, without_each_barrier
 
 from xpfit.backends import Backend
-from xpfit.backends.cupy_kernels import lbfgs_kernel, step_launch
+from xpfit.backends.cupy_kernels import lbfgs_kernel, source, step_launch
 from xpfit.core.linalg import Dense
 from xpfit.core.solvers import lbfgs
 from xpfit.core.solvers.lbfgs import MEMORY, Memory, Point
@@ -204,16 +204,6 @@ def test_in_float32(emulation: Backend, size: int) -> None:
             check(actual, flat(generic(copied(memory), walk.step(k))), 2e-4)
 
 
-def results_of_turns(monkeypatch: pytest.MonkeyPatch, run: Any) -> set[bytes]:
-    """The different results that there are when the threads of a block take other turns."""
-    seen = set()
-    for turns in (1, 1, 255, 97, 1023):  # the last of them: backwards, for any number of threads
-        monkeypatch.setattr(RawModule, "order", turns)
-        step_launch._compiled.cache_clear()
-        seen.add(b"".join(part.tobytes() for part in run()))
-    return seen
-
-
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("size", [5, 12, 300])
 def test_results_do_not_depend_on_who_runs_when(
@@ -228,14 +218,14 @@ def test_results_do_not_depend_on_who_runs_when(
 
 
 def test_every_barrier_is_needed(emulation: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    text, barrier = lbfgs_kernel.UPDATE, "    __syncthreads();\n"
-    pieces = text.split(barrier)
-    assert len(pieces) == 8
     walk = Walk(33)
     *_, (last, memory) = walk.memories(MEMORY + 2)
     run = lambda: fused(*arguments(copied(memory), walk.step(last)))  # noqa: E731
     right = results_of_turns(monkeypatch, run)
-    for k in range(len(pieces) - 1):
-        without = [*pieces[:k], pieces[k] + pieces[k + 1], *pieces[k + 2 :]]
-        monkeypatch.setattr(lbfgs_kernel, "UPDATE", barrier.join(without))
-        assert results_of_turns(monkeypatch, run) != right, pieces[k][-200:]
+    for owner, name, count in ((lbfgs_kernel, "UPDATE", 6), (source, "SUM_OVER_WARPS", 1)):
+        texts = without_each_barrier(getattr(owner, name))
+        assert len(texts) == count
+        for k, text in enumerate(texts):
+            with monkeypatch.context() as changed:
+                changed.setattr(owner, name, text)
+                assert results_of_turns(changed, run) != right, (name, k)

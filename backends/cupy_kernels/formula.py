@@ -74,8 +74,8 @@ def can_translate(function: Callable[..., Any]) -> bool:
     return definition_of(function) is not None
 
 
-def translate(function: Callable[..., Any], name: str, what: str) -> str:
-    """A formula `f(xp, y, raw_prediction, *parameters)` as a C++ template called `name`.
+def translate(function: Callable[..., Any], name: str, what: str, n_results: int = 0) -> str:
+    """A formula `f(xp, *numbers)` as a C++ template called `name`.
 
     Parameters
     ----------
@@ -85,6 +85,9 @@ def translate(function: Callable[..., Any], name: str, what: str) -> str:
         Name of the C++ function: `template <typename T> T name(T y, T raw_prediction, ...)`.
     what : str
         Whose formula it is, for the error: "half_binomial".
+    n_results : int
+        Above 0 the formula returns a tuple of so many, and the C++ function, `void`, leaves them
+        in an array that is its first argument: `name(T* out, T gradient, ...)`.
 
     Raises
     ------
@@ -102,14 +105,17 @@ def translate(function: Callable[..., Any], name: str, what: str) -> str:
     definition, whose = definition_of(function), f"{what}: {name}"
     if definition is None:
         raise not_translatable(whose, "its source cannot be read")
-    return _Translation(definition, names_around(function), whose).text(name)
+    return _Translation(definition, names_around(function), whose, n_results).text(name)
 
 
 class _Translation:
     """One formula on its way into C++."""
 
-    def __init__(self, definition: ast.FunctionDef, around: dict[str, Any], what: str) -> None:
+    def __init__(
+        self, definition: ast.FunctionDef, around: dict[str, Any], what: str, n_results: int = 0
+    ) -> None:
         self.definition, self.around, self.what = definition, around, what
+        self.n_results = n_results
         self.known: dict[str, _Term] = {}
         self.lines: list[str] = []
         self.count = 0
@@ -123,7 +129,11 @@ class _Translation:
         for argument in numbers:
             self.known[argument] = _Term(self.fresh(argument))
             parameters.append(f"T {self.known[argument].text}")
-        head = f"template <typename T> __device__ inline T {name}({', '.join(parameters)}) {{"
+        result = "T"
+        if self.n_results:
+            result, parameters = "void", ["T* out", *parameters]
+        parameter_list = ", ".join(parameters)
+        head = f"template <typename T> __device__ inline {result} {name}({parameter_list}) {{"
         for position, statement in enumerate(self.definition.body):
             last = position == len(self.definition.body) - 1
             if isinstance(statement, ast.Return) != last:
@@ -144,7 +154,7 @@ class _Translation:
 
     def statement(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Return) and node.value is not None:
-            self.lines.append(f"    return {self.term(node.value).number()};")
+            self.leave(node.value)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             pass  # the docstring
         elif isinstance(node, ast.Assign):
@@ -160,6 +170,16 @@ class _Translation:
         else:
             why = "an if (write xp.where)" if isinstance(node, ast.If) else "this statement"
             raise self.error(node, why)
+
+    def leave(self, node: ast.expr) -> None:
+        if not self.n_results:
+            self.lines.append(f"    return {self.term(node).number()};")
+            return
+        results = node.elts if isinstance(node, ast.Tuple) else []
+        if len(results) != self.n_results:
+            raise self.error(node, f"a return of something else than {self.n_results} results")
+        for place, result in enumerate(results):
+            self.lines.append(f"    out[{place}] = {self.term(result).number()};")
 
     def terms(self, node: ast.expr) -> list[_Term]:
         # Right sides first: in a, b = b, a both are the old ones.

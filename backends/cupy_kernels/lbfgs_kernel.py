@@ -52,13 +52,6 @@ __device__ inline Two products_of(const Number* a, const Number* x, const Number
     sums.z = lane_sum<1, WARP>(sums.z);
     return sums;
 }
-// The sum over the warps of a number that each of them has; after a barrier, in every thread.
-__device__ inline Number sum_over_warps(Number own, Number* parts) {
-    const int lane = threadIdx.x % WARP;
-    if (lane == 0) parts[threadIdx.x / WARP] = own;
-    __syncthreads();
-    return lane_sum<1, WARP>(lane < WARPS ? parts[lane] : Number(0));
-}
 // Entry i of the sum over the pairs of factor times vector.
 __device__ inline Number combined(const Number* factors, const Number* vectors, int i, int size,
                                   int n) {

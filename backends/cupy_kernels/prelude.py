@@ -63,6 +63,17 @@ template <int FROM, int TO> __device__ inline Number lane_sum(Number x) {
 }
 """
 
+# The sum over the warps of a number that each of them has.
+SUM_OVER_WARPS = """
+// Every thread gets it, after a barrier; `parts` has room for one number a warp.
+__device__ inline Number sum_over_warps(Number own, Number* parts) {
+    const int lane = threadIdx.x % WARP;
+    if (lane == 0) parts[threadIdx.x / WARP] = own;
+    __syncthreads();
+    return lane_sum<1, WARP>(lane < WARPS ? parts[lane] : Number(0));
+}
+"""
+
 # Adds up the slots: 32 columns a block, each by 8 threads that take every 8th slot.
 ADD_SLOTS = """
 extern "C" __global__ void __launch_bounds__(THREADS)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from . import lbfgs_kernel, multinomial_kernel, row_kernel
 from .formula import HELPERS, translate
 from .geometry import MOST_PAIRS, THREADS, RowGeometry, TileGeometry
-from .prelude import ADD_SLOTS, prelude
+from .prelude import ADD_SLOTS, SUM_OVER_WARPS, prelude
 
 Formula = Callable[..., Any]
 
@@ -44,13 +44,15 @@ def formulas_of(loss: Any) -> Formulas:
     )
 
 
-def _fill(text: str, **values: Any) -> str:
+def fill(text: str, **values: Any) -> str:
+    """The text with each `{name}` replaced."""
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", str(value))
     return text
 
 
-def _truth(value: bool) -> str:
+def truth(value: bool) -> str:
+    """A truth value in C++."""
     return "true" if value else "false"
 
 
@@ -60,9 +62,9 @@ def _row_body(geometry: RowGeometry) -> str:
         units = geometry.rows if spread else THREADS // 32
     else:
         units = max(1, geometry.rows // 32)
-    return _fill(
+    return fill(
         row_kernel.BODY,
-        c_order=_truth(geometry.c_order),
+        c_order=truth(geometry.c_order),
         owners=geometry.owners,
         entries=geometry.entries,
         held=geometry.held_rows,
@@ -71,10 +73,11 @@ def _row_body(geometry: RowGeometry) -> str:
     )
 
 
-def _with_parameters(text: str, count: int, **values: Any) -> str:
+def with_parameters(text: str, count: int, **values: Any) -> str:
+    """The text with the parameters of a loss declared and handed on, and other names replaced."""
     names = [f"p{index}" for index in range(count)]
     declared = "".join(f", Number {name}" for name in names)
-    return _fill(text, parameters=declared, names="".join(f", {name}" for name in names), **values)
+    return fill(text, parameters=declared, names="".join(f", {name}" for name in names), **values)
 
 
 def loss_gradient_source(
@@ -104,8 +107,8 @@ def loss_gradient_source(
     (True, True)
     """
     count = formulas.n_parameters
-    arguments = _arguments(count)
-    point = _with_parameters(
+    arguments = arguments_of(count)
+    point = with_parameters(
         row_kernel.POINT,
         count,
         value=f"weight * loss_value<Number>({arguments})",
@@ -119,7 +122,7 @@ def loss_gradient_source(
         translate(formulas.gradient, "loss_gradient", formulas.name),
         point,
         row_kernel.FINISH,
-        _with_parameters(row_kernel.PASS, count, vectors=1),
+        with_parameters(row_kernel.PASS, count, vectors=1),
     )
 
 
@@ -128,8 +131,8 @@ def curvature_product_source(
 ) -> str:
     """Hessian of a pointwise loss times a direction; the kernel is `row_pass`."""
     count = formulas.n_parameters
-    arguments = _arguments(count)
-    point = _with_parameters(
+    arguments = arguments_of(count)
+    point = with_parameters(
         row_kernel.POINT,
         count,
         value="Number(0)",
@@ -142,7 +145,7 @@ def curvature_product_source(
         translate(formulas.curvature, "loss_curvature", formulas.name),
         point,
         row_kernel.FINISH,
-        _with_parameters(row_kernel.PASS, count, vectors=2),
+        with_parameters(row_kernel.PASS, count, vectors=2),
     )
 
 
@@ -151,7 +154,8 @@ def predict_raw_source(stored: str, computed: str, geometry: RowGeometry) -> str
     return _row_source(stored, computed, geometry, row_kernel.PREDICT)
 
 
-def _arguments(n_parameters: int) -> str:
+def arguments_of(n_parameters: int) -> str:
+    """What the formulas of a loss are called with."""
     return "".join(["y, raw", *(f", p{index}" for index in range(n_parameters))])
 
 
@@ -162,9 +166,9 @@ def _row_source(stored: str, computed: str, geometry: RowGeometry, *parts: str) 
 
 def multinomial_source(stored: str, computed: str, tile: TileGeometry) -> str:
     """Loss and gradient of the half multinomial loss; the kernel is `multinomial_pass`."""
-    body = _fill(
+    body = fill(
         multinomial_kernel.BODY,
-        c_order=_truth(tile.c_order),
+        c_order=truth(tile.c_order),
         rows=tile.tile_rows,
         columns=tile.padded_columns,
         split=tile.split,
@@ -174,8 +178,8 @@ def multinomial_source(stored: str, computed: str, tile: TileGeometry) -> str:
 
 def lbfgs_update_source(computed: str, threads: int) -> str:
     """An iteration of L-BFGS but its pass; the kernel is `lbfgs_update`."""
-    body = _fill(lbfgs_kernel.UPDATE, pairs=MOST_PAIRS, most_scaled=lbfgs_kernel.MOST_SCALED)
-    return "\n".join([prelude(computed, computed, 1, threads), body])
+    body = fill(lbfgs_kernel.UPDATE, pairs=MOST_PAIRS, most_scaled=lbfgs_kernel.MOST_SCALED)
+    return "\n".join([prelude(computed, computed, 1, threads), SUM_OVER_WARPS, body])
 
 
 def step_numbers_source(computed: str, threads: int) -> str:

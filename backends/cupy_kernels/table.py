@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from . import launch, step_launch
+from . import epoch_launch, launch, step_launch
 
-KERNELS = MappingProxyType({**launch.KERNELS, **step_launch.KERNELS})
+KERNELS = MappingProxyType({**launch.KERNELS, **step_launch.KERNELS, **epoch_launch.KERNELS})
