@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
+from ..backends import BackendUnavailableError
 from ..core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
 from .descent_peers import optax_epoch, our_epoch, torch_epoch
 from .figures import Row
@@ -23,6 +25,7 @@ BATCH = 32
 OURS, JAX, TORCH, OPTAX = "xpfit numba", "xpfit jax", "PyTorch loop", "optax scan, jitted"
 SKLEARN, ADAM = "scikit-learn SGDClassifier", "xpfit numba, Adam"
 TEXT_EPOCHS = 10
+CUPY = "xpfit cupy"
 ONE_ROW: dict[str, Any] = {
     "loss": "log_loss", "learning_rate": "constant", "eta0": 1e-3, "max_iter": 1, "tol": None,
     "random_state": 0,
@@ -95,6 +98,8 @@ def batches(size: Size, n_outputs: int) -> dict[str, Callable[[], Any]]:
         found[TORCH] = torch_epoch(X, y, order, BATCH, n_outputs)
     if has("jax"):
         found[JAX] = our_epoch("jax", X, y, order, BATCH, loss, n_outputs)
+    with suppress(BackendUnavailableError):  # most machines have no CUDA device
+        found[CUPY] = our_epoch("cupy", X, y, order, BATCH, loss, n_outputs)
     if has("jax") and has("optax"):
         found[OPTAX] = optax_epoch(X, y, order, BATCH, n_outputs)
     return found
@@ -142,6 +147,8 @@ def run(size: Size, rounds: int | None = None) -> dict[str, Any]:
             target = 20.0 if n_outputs == 1 else None
             ratio = found.ratio(TORCH, OURS)
             row.add(f"{what}: time of a PyTorch loop / ours", ratio, target, sense=">=")
+        if CUPY in found.timings:
+            row.add(f"{what}: time on CuPy / on Numba", found.ratio(CUPY, OURS))
         if OPTAX in found.timings:
             row.add(f"{what}: time / optax's scan", found.ratio(OURS, OPTAX), 1.0)
             row.add(f"{what}: time on JAX / optax's scan", found.ratio(JAX, OPTAX))

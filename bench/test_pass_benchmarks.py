@@ -1,4 +1,4 @@
-"""One loss-and-gradient pass for each backend, dtype and memory order, and the generic twin."""
+"""One pass for each backend, dtype and memory order, its generic twin, and mini-batch epochs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from xpfit.backends import BackendUnavailableError, get_backend
+from xpfit.bench.descent_peers import our_epoch
 from xpfit.bench.peers import jax_in_64_bits
 from xpfit.bench.problems import small_integers
 from xpfit.bench.row_pass import our_pass, relative_error
 from xpfit.bench.sizes import chosen_size
+from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
 
 SHAPE = {"tiny": (3_001, 17), "full": (1_000_000, 64)}
 BACKENDS = ["numpy", "numba", "jax", pytest.param("cupy", marks=pytest.mark.gpu)]
@@ -79,3 +81,26 @@ def test_generic_pass_speed(benchmark: Any, name: str) -> None:
         run, _ = pass_on(name, "float64", "C", False)
         benchmark.group = "pass float64 C"
         benchmark(run)
+
+
+EPOCH_SHAPE = {"tiny": (512, 8), "full": (100_000, 64)}
+
+
+# On CuPy the smaller batches are one launch an epoch, the larger ones two launches a step.
+@pytest.mark.parametrize("batch_size", [32, 8192])
+@pytest.mark.parametrize("n_outputs", [1, 10])
+@pytest.mark.parametrize("name", BACKENDS[1:])
+def test_epoch_speed(benchmark: Any, name: str, n_outputs: int, batch_size: int) -> None:
+    usable(name)
+    n_samples, n_features = EPOCH_SHAPE[chosen_size()]
+    rng = np.random.default_rng(0)
+    X, order = rng.standard_normal((n_samples, n_features)), rng.permutation(n_samples)
+    if n_outputs == 1:
+        y, loss = rng.integers(0, 2, n_samples).astype(np.float64), HALF_BINOMIAL
+    else:
+        y, loss = rng.integers(0, n_outputs, n_samples), HALF_MULTINOMIAL
+    given = X, y, order, batch_size, loss, n_outputs
+    run = our_epoch(name, *given)
+    assert relative_error([run()], [our_epoch("numpy", *given)()]) < 1e-8
+    benchmark.group = f"Adam, one epoch, batches of {batch_size}, {n_outputs} outputs"
+    benchmark(run)

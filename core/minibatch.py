@@ -6,7 +6,7 @@ With an L1 penalty each step ends with its proximal step: W is soft-thresholded,
 coefficients are exact zeros.
 What a step does beside the gradient is decided on the host before the epoch, for all its steps
 (`Plan`): learning rates, corrections, averaging. So an epoch is data, arrays and one pointwise
-rule, and NumPy, Numba and JAX take the same steps.
+rule, and NumPy, Numba, JAX and CuPy take the same steps.
 """
 
 from __future__ import annotations

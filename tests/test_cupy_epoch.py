@@ -105,6 +105,14 @@ def test_every_optimizer(emulation: Backend, optimizer: Optimizer) -> None:
 
 
 @both_ways
+@pytest.mark.parametrize("loss", [HALF_BINOMIAL, HALF_MULTINOMIAL], ids=lambda loss: loss.name)
+def test_an_l1_penalty(emulation: Backend, way: str, loss: Any) -> None:
+    descent = Descent(loss, SGD(0.05, momentum=0.5), l1_reg_strength=0.6)
+    assert (descent.run(NUMPY, np.asarray, fused=False)[1][:D] == 0.0).any()
+    descent.check(emulation, way)
+
+
+@both_ways
 @pytest.mark.parametrize("name", LOSS_NAMES)
 def test_every_loss(emulation: Backend, way: str, name: str) -> None:
     Descent(loss_called(name), SGD(Cosine(0.05, period=7))).check(emulation, way)
@@ -268,7 +276,7 @@ ON_A_GPU = [
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize(("loss", "optimizer", "batch_size", "d"), ON_A_GPU, ids=str)
+@pytest.mark.parametrize(("loss", "optimizer", "batch_size", "d"), ON_A_GPU, ids=range(5))
 def test_on_a_gpu_the_steps_are_the_generic_ones(
     cupy_backend: Backend, loss: Any, optimizer: Optimizer, batch_size: int, d: int, order: str,
     dtype: str,

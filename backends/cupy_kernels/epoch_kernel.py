@@ -11,6 +11,8 @@ All sums have an order that follows from the sizes alone, and nothing is added a
 from __future__ import annotations
 
 STEP = """
+// Of each step: those of the rule, the gain of the average, the threshold of the L1 penalty.
+constexpr int NUMBERS = SCALARS + 2;
 struct Options {
     Number ahead, l2, max_norm;
     int averaged;
@@ -47,17 +49,23 @@ __device__ inline Number clip_factor(const Number* gradient, int size, Number ma
     const Number scale = usable ? largest : Number(1);
     for (int p = threadIdx.x; p < size; p += THREADS) squares += xp_square(gradient[p] / scale);
     const Number norm = scale * sqrt(sum_over_warps(lane_sum<1, WARP>(squares), warps + WARP));
-    const Number factor = max_norm / (norm + Number(1e-6));
+    const Number factor = max_norm / (norm + Number({norm_floor}));
     return factor > Number(1) ? Number(1) : factor;
 }
-// One parameter's step; `numbers` are those of the rule, and then the gain of the average.
+// One parameter's step; `numbers` are those of the rule, then the gain of the average, and how far
+// the L1 penalty pulls coefficients to zero.
 __device__ inline void take_step(Number* state, int p, int size, Number gradient,
-                                 const Number* numbers, const Options& options) {
+                                 const Number* numbers, bool penalized,
+                                 const Options& options) {
     Number found[1 + SLOTS];
     const Number parameter = state[p];
     update_rule<Number>(found, {rule_arguments});
-    // A proximal step would change theta here.
-    const Number theta = parameter + found[0];
+    Number theta = parameter + found[0];
+    const Number threshold = penalized ? numbers[SCALARS + 1] : Number(0);
+    if (threshold > Number(0)) {
+        // Not fmin and fmax: NaN passes, so that a fit which diverged says so.
+        theta -= theta > threshold ? threshold : theta < -threshold ? -threshold : theta;
+    }
     state[p] = theta;
     #pragma unroll
     for (int slot = 1; slot <= SLOTS; ++slot) state[slot * size + p] = found[slot];
@@ -101,7 +109,8 @@ minibatch_epoch(const Stored* __restrict__ X, const Target* __restrict__ y,
                                        options);
         const Number factor = clips ? clip_factor(s.parts, size, max_norm, s.warps) : Number(1);
         for (int p = threadIdx.x; p < size; p += THREADS) {
-            take_step(own, p, size, factor * s.parts[p], numbers + t * (SCALARS + 1), options);
+            take_step(own, p, size, factor * s.parts[p], numbers + t * NUMBERS,
+                      p % width < d, options);
             s.at[p] = place_of(own, p, size, options);
         }
         __syncthreads();
@@ -173,7 +182,8 @@ batch_step(const Number* __restrict__ sums, int n_parts, const Number* __restric
     for (int own = threadIdx.x;; own += THREADS) {
         const int p = (own / WARP * gridDim.x + blockIdx.x) * WARP + own % WARP;
         if (p >= size) return;
-        take_step(state, p, size, factor * gradient[p], numbers + t * (SCALARS + 1), options);
+        take_step(state, p, size, factor * gradient[p], numbers + t * NUMBERS, p % width < d,
+                  options);
     }
 }
 """

@@ -22,7 +22,10 @@ from .launch import OPTIONS, _is_plain, _readable, _shared_bytes_of, _vector, _w
 from .source import formulas_of
 
 # What the kernels do of a plan. One with anything else in it is left to the generic engine.
-KNOWN = {"batch_size", "rule", "scalars", "gains", "ahead", "l2_reg_strength", "max_norm"}
+KNOWN = {
+    "batch_size", "rule", "scalars", "gains", "ahead", "l2_reg_strength", "max_norm", "thresholds",
+    "plain_decay",  # a second name for part of the rule
+}  # fmt: skip
 
 
 def _arrays(start: Any) -> tuple[Array, ...]:
@@ -87,11 +90,8 @@ def minibatch_epoch(
     KernelCompileError
         Where a formula of the loss, or the rule of the optimizer, cannot be translated.
     """
-    cut, (width, n_outputs), dtype = (
-        _cut(X, order, start, plan),
-        start.theta.shape,
-        start.theta.dtype,
-    )
+    cut, dtype = _cut(X, order, start, plan), start.theta.dtype
+    width, n_outputs = start.theta.shape
     assert cut is not None, "accepts was asked first"
     formulas = None if loss.is_multiclass else formulas_of(loss)
     rule = rule_of(plan.rule, len(start.slots), plan.scalars.shape[1])
@@ -106,7 +106,9 @@ def minibatch_epoch(
             X, _vector(y, np.int64 if loss.is_multiclass else dtype), weight, weighted,
             cupy.asarray(np.ascontiguousarray(order, dtype=np.int64)),
         )  # fmt: skip
-        steps = np.column_stack([plan.scalars, plan.gains]).astype(dtype, order="C")
+        steps = np.column_stack([plan.scalars, plan.gains, plan.thresholds]).astype(
+            dtype, order="C"
+        )
         losses = cupy.empty(steps.shape[0], dtype=dtype)
         epoch = _Epoch(cut, data, cupy.asarray(steps), state, losses, start, plan, loss)
         run = epoch.in_one_launch if cut.one_block else epoch.step_by_step

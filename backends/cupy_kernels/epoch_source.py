@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..constants import NORM_FLOOR
 from ..formula_source import names_around
 from . import batch_kernel, epoch_kernel
 from .epoch_geometry import EpochCut
@@ -78,7 +79,9 @@ def epoch_source(
     slots = [f"state[{slot} * size + p]" for slot in range(1, rule.n_slots + 1)]
     scalars = [f"numbers[{place}]" for place in range(rule.n_scalars)]
     step = fill(
-        epoch_kernel.STEP, rule_arguments=", ".join(["gradient", "parameter", *slots, *scalars])
+        epoch_kernel.STEP,
+        rule_arguments=", ".join(["gradient", "parameter", *slots, *scalars]),
+        norm_floor=repr(NORM_FLOOR),
     )
     kernels = epoch_kernel.EPOCH if cut.one_block else epoch_kernel.STEPWISE
     name = getattr(rule.rule, "__name__", "a rule")
