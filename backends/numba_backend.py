@@ -28,6 +28,7 @@ from .numba_layout import (
     run_pass,
     threads_for,
 )
+from .numba_many import accepts_many, losses_gradients
 from .numpy_backend import cholesky as cholesky_of_numpy
 from .numpy_backend import make as make_numpy
 from .record import Array, Backend, FusedKernel
@@ -281,6 +282,7 @@ def make() -> Backend:
                 "coordinate_descent": FusedKernel(coordinate_descent, _accepts_descent),
                 "predict_raw": FusedKernel(predict_raw, _accepts_prediction),
                 "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch),
+                "losses_gradients": FusedKernel(losses_gradients, accepts_many),
             }
         ),
     )

@@ -6,7 +6,7 @@ Reference: Friedman, Hastie and Tibshirani, J. Stat. Softw. 33 (2010), section 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from .linalg import max_abs
 from .losses import HALF_SQUARED_ERROR, Loss
 from .objective import LinearObjective
 from .path_gram import MOST_COLUMNS, GramPath, read_quadratic
+from .path_newton import NewtonPath
 from .path_point import PathPoint, Penalty
 from .solvers import Callback, minimize_lbfgs, minimize_newton, minimize_proximal_newton
 from .solvers.result import Coefficients, History
@@ -27,6 +28,8 @@ from .watching import FitStart, watching
 
 # No strength is small beside rounding: where y tells nothing, the path needs one all the same.
 SMALLEST_STRENGTH = 1e-12
+# Up to so many columns a Hessian of all of them is formed at the knots of a path.
+MOST_NEWTON_COLUMNS = 600
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,10 @@ def fit_path(
         if strengths is None:
             largest = max(largest / l1_ratio, SMALLEST_STRENGTH)
             strengths = np.geomspace(largest, eps * largest, n_strengths)
+        penalties = [Penalty(s * l1_ratio, s * (1.0 - l1_ratio)) for s in strengths.tolist()]
         points, history = [], History(callbacks)
         with watching(callbacks, FitStart(who, len(strengths), "strength")):
-            for s in strengths.tolist():
-                point = solve(Penalty(s * l1_ratio, s * (1.0 - l1_ratio)))
+            for point in solve(penalties):
                 points.append(point)
                 read = partial(_coefficients, objective, point)
                 if history.add(point.loss, point.violation, objective.n_passes, read):
@@ -150,15 +153,28 @@ def fit_path(
 
 def _engine(
     objective: LinearObjective, l1_ratio: float, max_iter: int, tol: float, grid: bool
-) -> tuple[Callable[[Penalty], PathPoint], float]:
-    """What solves for a strength, going on from the one before; the largest strength for a grid."""
+) -> tuple[Callable[[Sequence[Penalty]], Iterable[PathPoint]], float]:
+    """What solves a path, from strong to weak; and the largest strength, if a grid needs it."""
     if is_quadratic(objective):
         by_gram = GramPath(read_quadratic(objective), objective.fit_intercept)
-        return partial(by_gram.solve, tol=tol), by_gram.largest_strength()
+        return partial(map, partial(by_gram.solve, tol=tol)), by_gram.largest_strength()
     theta, largest = start_of(objective, None, None), 0.0
-    if grid:
+    if grid or l1_ratio > 0.0:
         theta, largest = null_model(objective, theta, tol)
-    return _OneByOne(objective, theta, max_iter, tol).solve, largest
+    alone = _OneByOne(objective, theta, max_iter, tol)
+    if shares_reads(objective) and l1_ratio > 0.0:
+        return NewtonPath(objective, theta, tol, alone.solve_from).points, largest
+    return partial(map, alone.solve), largest
+
+
+def shares_reads(objective: LinearObjective) -> bool:
+    """Whether Hessians of all columns at a few strengths serve all of a path."""
+    return (
+        objective.n_outputs == 1
+        and objective.size <= MOST_NEWTON_COLUMNS
+        and objective.size <= objective.n_samples
+        and objective.centre is None
+    )
 
 
 def is_quadratic(objective: LinearObjective) -> bool:
@@ -216,6 +232,10 @@ class _OneByOne:
     theta: Array
     max_iter: int
     tol: float
+
+    def solve_from(self, penalty: Penalty, theta: Array) -> PathPoint:
+        self.theta = theta
+        return self.solve(penalty)
 
     def solve(self, penalty: Penalty) -> PathPoint:
         objective = self.objective

@@ -70,26 +70,44 @@ class GramPath:
     fit_intercept: bool
 
     def __post_init__(self) -> None:
-        _, gradient, hessian = self.quadratic
-        d = self.n_penalized = gradient.shape[0] - int(self.fit_intercept)
-        self.inner, self.slopes = hessian[:d, :d], gradient[:d]
+        hessian = self.quadratic.hessian
+        d = self.n_penalized = hessian.shape[0] - int(self.fit_intercept)
+        self.inner, self.W = hessian[:d, :d], np.zeros(d)
         if self.fit_intercept:
             # The best intercept for any W: b = -(g_b + H_bW W) / H_bb.
             self.edge = hessian[d, :d] / hessian[d, d]
-            self.offset = gradient[d] / hessian[d, d]
             self.inner = self.inner - np.outer(hessian[:d, d], self.edge)
-            self.slopes = self.slopes - hessian[:d, d] * self.offset
-        self.W = np.zeros(d)
+        self._take_gradient(self.quadratic.gradient)
         self.active: ActiveSet | None = None
         self.l2 = 0.0
         self.eigen: tuple[Matrix, Matrix] | None = None
+
+    def _take_gradient(self, gradient: Matrix) -> None:
+        d, hessian = self.n_penalized, self.quadratic.hessian
+        self.slopes, self.offset = gradient[:d], 0.0
+        if self.fit_intercept:
+            self.offset = gradient[d] / hessian[d, d]
+            self.slopes = self.slopes - hessian[:d, d] * self.offset
+
+    def go_on_from(self, theta: Matrix, gradient: Matrix) -> None:
+        """Let the gradient at theta be this one; the Hessian stays."""
+        at_zero = gradient - self.quadratic.hessian @ theta
+        self.quadratic = self.quadratic._replace(gradient=at_zero)
+        self._take_gradient(at_zero)
+        self.W = theta[: self.n_penalized]
+        if self.active is not None:
+            self.active.gradient = self.slopes
 
     def largest_strength(self) -> float:
         """The least L1 strength that leaves no coefficient."""
         return float(np.abs(self.slopes).max(initial=0.0))
 
     def solve(self, penalty: Penalty, tol: float) -> PathPoint:
-        """The minimum at one strength."""
+        """The minimum at one strength, and what is to be said of it."""
+        return self._point(self.minimum(penalty, tol), penalty, tol)
+
+    def minimum(self, penalty: Penalty, tol: float) -> Matrix:
+        """theta at the minimum at one strength."""
         if penalty.l1 == 0.0:
             values, vectors = self._eigen()
             self.W = -(vectors @ ((vectors.T @ self.slopes) / (values + penalty.l2)))
@@ -98,7 +116,7 @@ class GramPath:
         theta = self.W
         if self.fit_intercept:
             theta = np.append(theta, -self.offset - self.edge @ theta)
-        return self._point(theta, penalty, tol)
+        return theta
 
     def _eigen(self) -> tuple[Matrix, Matrix]:
         # As long as a dozen systems takes; the strengths after those are free.

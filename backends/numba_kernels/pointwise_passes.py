@@ -38,6 +38,21 @@ def losses(y, weight, raw, n, parameters, g):
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
+def losses_of_many(y, weight, raw, own, parameters, totals):
+    """raw[k, i] becomes weight * gradient of model k; totals += [sums of losses, of gradients].
+
+    `own` is room for a row: writing into what is read would keep the loops from being vectorized.
+    """
+    n = y.shape[0]
+    for k in range(raw.shape[0]):
+        row = raw[k]
+        totals[0, k] += losses(y, weight, row, n, parameters, own)
+        for i in range(n):
+            row[i] = own[i]
+            totals[1, k] += own[i]
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
 def loss_gradient(X, y, weight, w, b, parameters, chunk_rows, counter, sums):
     """sums[chunk] = [grad_w..., grad_b, loss] for the chunks that this thread takes."""
     n = y.shape[0]
