@@ -127,6 +127,7 @@ def pointwise_passes(
     formulas: tuple[Callable[..., Any], ...],
     layout: str,
     captured_numbers: tuple[float, ...],
+    template_name: str = "pointwise_passes",
 ) -> ModuleType:
     """The module of fused passes of one loss for one layout of X.
 
@@ -139,13 +140,17 @@ def pointwise_passes(
     captured_numbers : tuple of float
         What the formulas take from around them. Not used here but as a key: after a change of one
         the module is made anew.
+    template_name : str
+        The file with the passes.
     """
-    template = (_HERE / "pointwise_passes.py").read_text(encoding="utf-8")
+    template = (_HERE / f"{template_name}.py").read_text(encoding="utf-8")
     sources = [portable_source(f, key) for f, key in zip(formulas, FORMULAS, strict=True)]
     template = template.replace("from .rows_c import", f"from .rows_{layout} import")
     binding = "from .template_loss import curvature, gradient, value\n"
     assert binding in template
     safe_name = "".join(letter if letter.isalnum() else "_" for letter in name)
+    if template_name != "pointwise_passes":
+        safe_name = f"{template_name}_{safe_name}"
     if any(source is None for source in sources):
         options = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
         bound = {key: njit(**options)(f) for f, key in zip(formulas, FORMULAS, strict=True)}
