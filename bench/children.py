@@ -18,7 +18,10 @@ DROPPED = ("XPFIT_BACKEND", "XPFIT_FUSED", "PYTHONPROFILEIMPORTTIME")
 
 
 def run_child(
-    function: str, arguments: Mapping[str, Any], environment: Mapping[str, str] | None = None
+    function: str,
+    arguments: Mapping[str, Any],
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Call `xpfit.bench.<module>.<function>(**arguments)` in a fresh interpreter.
 
@@ -30,6 +33,8 @@ def run_child(
         That JSON can hold.
     environment : mapping or None
         Added to this process's environment.
+    timeout : float or None
+        Seconds after which the child is ended.
 
     Returns
     -------
@@ -40,6 +45,7 @@ def run_child(
     ------
     RuntimeError
         With the child's last words, where it fails.
+    subprocess.TimeoutExpired
     """
     module, _, name = function.rpartition(".")
     package = __package__ or "xpfit.bench"
@@ -48,11 +54,14 @@ def run_child(
         f"answer = {name}(**json.loads(sys.argv[1]))\n"
         "sys.stdout.write('\\n' + json.dumps(answer))"
     )
-    return run_code(code, json.dumps(dict(arguments)), environment=environment)
+    return run_code(code, json.dumps(dict(arguments)), environment=environment, timeout=timeout)
 
 
 def run_code(
-    code: str, *arguments: str, environment: Mapping[str, str] | None = None
+    code: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Run Python code whose last line of output is JSON, in a fresh interpreter."""
     kept = {key: value for key, value in os.environ.items() if key not in DROPPED}
@@ -60,7 +69,7 @@ def run_code(
     # -P: the checkout's folders must not be importable under bare names.
     done = subprocess.run(
         [sys.executable, "-P", "-c", code, *arguments],
-        env=kept, capture_output=True, text=True, check=False,
+        env=kept, capture_output=True, text=True, check=False, timeout=timeout,
     )  # fmt: skip
     if done.returncode != 0:
         message = f"a measuring process failed ({done.returncode}): {done.stderr[-2000:]}"

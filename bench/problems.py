@@ -155,16 +155,31 @@ def classification_sets() -> Iterator[Problem]:
     if folder is None:
         yield from bundled_sets()
         return
-    for name in DENSE_SETS:
-        parts = _arrays(folder / f"{name}.npz")
-        yield Problem(name, standardized(parts["X"]), *_labels(parts["y"]))
-    for name, (target, leave_out) in CSV_SETS.items():
-        X, y = _read_csv(folder / f"{name}.csv.gz", target, leave_out)
-        yield Problem(name, standardized(X), *_labels(y))
-    for name in CSR_SETS:
-        yield _csr_set(folder, name)
+    for name in (*DENSE_SETS, *CSV_SETS, *CSR_SETS):
+        yield classification_set(name)
     parts = _arrays(folder / "mnist.npz")
     yield Problem("mnist", standardized(parts["X_train"]), *_labels(parts["y_train"]))
+
+
+def classification_set(name: str) -> Problem:
+    """The set of this name in the data folder, standardized if it is dense.
+
+    Raises
+    ------
+    FileNotFoundError
+        Without the folder.
+    """
+    folder = data_folder()
+    if folder is None:
+        message = f"{name} is not here. Set {VARIABLE} to the folder with the data sets."
+        raise FileNotFoundError(message)
+    if name in CSR_SETS:
+        return _csr_set(folder, name)
+    if name in CSV_SETS:
+        X, y = _read_csv(folder / f"{name}.csv.gz", *CSV_SETS[name])
+        return Problem(name, standardized(X), *_labels(y))
+    parts = _arrays(folder / f"{name}.npz")
+    return Problem(name, standardized(parts["X"]), *_labels(parts["y"]))
 
 
 def bundled_sets() -> Iterator[Problem]:

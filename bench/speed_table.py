@@ -19,6 +19,7 @@ from typing import Any
 from . import (
     row_defaults,
     row_dtypes,
+    row_l1,
     row_logistic,
     row_memory,
     row_minibatch,
@@ -34,8 +35,8 @@ from .sizes import SIZES, Size
 ROWS: dict[str, Callable[..., dict[str, Any]]] = {
     module.KEY: module.run
     for module in (
-        row_pass, row_dtypes, row_logistic, row_softmax, row_defaults, row_minibatch, row_memory,
-        row_startup,
+        row_pass, row_dtypes, row_logistic, row_softmax, row_l1, row_defaults, row_minibatch,
+        row_memory, row_startup,
     )
 }  # fmt: skip
 
