@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,20 +11,16 @@ from scipy.sparse import csr_matrix
 from sklearn.base import MultiOutputMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..backends import Array, Backend, as_backend_array
 from ..core.fit import LinearFit, fit_linear_model
 from ..core.fit_sparse import fit_sparse_model
-from ..core.losses import HALF_SQUARED_ERROR
-from ._backend_choice import place_for_fit
 from ._base import (
     OUR_CONSTRAINTS,
     STANDARDIZE_CONSTRAINT,
     LinearEstimator,
     LinearRegressorMixin,
 )
-from ._inputs import feature_names, name_of, read_features, send_features
-from ._least_squares import reject_positive
-from ._targets import read_sample_weight, read_targets, require_y
+from ._fit_data import FitData, fit_options, read_regression
+from ._least_squares import reject_positive, set_fits
 
 
 class ElasticNet(MultiOutputMixin, LinearRegressorMixin, LinearEstimator):
@@ -148,49 +145,30 @@ class ElasticNet(MultiOutputMixin, LinearRegressorMixin, LinearEstimator):
         sample_weight : array-like of shape (n_samples,) or None
         """
         reject_positive(self)
-        who = name_of(self)
-        y, weight = require_y(self, y), as_backend_array(sample_weight)
-        X = read_features(self, X, reset=True)
-        backend, X, y, weight = place_for_fit(self.backend, X, y, weight, who=who)
-        y = read_targets(self, y, X, backend, multi_output=True)
-        weight = read_sample_weight(self, weight, X, backend)
-        X = send_features(self, X, backend)
-        single = y.ndim == 1
-        n_targets = 1 if single else y.shape[1]
-        W_start, b_start = self._start(X, n_targets)
+        return self._fit_on(read_regression(self, X, y, sample_weight))
+
+    def _fit_on(self, data: FitData) -> Any:
+        targets = data.y if data.y.ndim == 2 else data.y[:, None]
+        W_start, b_start = self._start(data.X, targets.shape[1])
         fits = []
-        for k in range(n_targets):
+        for k in range(targets.shape[1]):
             start = (None, None) if W_start is None else (W_start[:, k : k + 1], b_start[k : k + 1])
-            fits.append(self._fit_target(X, y if single else y[:, k], weight, start, backend))
-        W = np.concatenate([fit.W for fit in fits], axis=1)
-        b = np.concatenate([fit.b for fit in fits])
+            fits.append(self._fit_target(replace(data, y=targets[:, k]), start))
+        single = data.y.ndim == 1
+        set_fits(self, fits, data.backend, single=single)
         gaps = [fit.result.duality_gap for fit in fits]
         gaps = np.asarray([np.nan if gap is None else gap for gap in gaps])
-        self.coef_ = W[:, 0].copy() if single else np.ascontiguousarray(W.T)
-        self.intercept_: Any = np.float64(b[0]) if single else b
-        if not self.fit_intercept:
-            self.intercept_ = 0.0
         self.dual_gap_: Any = np.float64(gaps[0]) if single else gaps
-        self._record(max(fits, key=lambda fit: fit.result.gradient_norm), backend)
-        self.n_iter_ = max(int(fit.result.n_iter) for fit in fits)
-        self.n_passes_ = sum(int(fit.result.n_passes) for fit in fits)
         return self
 
-    def _fit_target(
-        self, X: Array, y: Array, weight: Array, start: tuple[Any, Any], backend: Backend
-    ) -> LinearFit:
-        options: dict[str, Any] = {
-            "loss": HALF_SQUARED_ERROR, "backend": backend, "sample_weight": weight,
-            "l2_reg_strength": float(self.alpha * (1.0 - self._share())),
-            "fit_intercept": self.fit_intercept, "standardize": self.standardize,
-            "max_iter": self.max_iter, "tol": self.tol, "callbacks": self._callbacks(),
-            "who": name_of(self), "feature_names": feature_names(self),
-        }  # fmt: skip
+    def _fit_target(self, data: FitData, start: tuple[Any, Any]) -> LinearFit:
+        options = fit_options(self, data)
+        options["l2_reg_strength"] = float(self.alpha * (1.0 - self._share()))
         l1 = float(self.alpha * self._share())
         if l1 == 0.0:
-            return fit_linear_model(X, y, **options)
+            return fit_linear_model(data.X, data.y, **options)
         return fit_sparse_model(
-            X, y, l1_reg_strength=l1, W_start=start[0], b_start=start[1], **options
+            data.X, data.y, l1_reg_strength=l1, W_start=start[0], b_start=start[1], **options
         )
 
     def _share(self) -> float:

@@ -5,6 +5,7 @@ It is longer than other files: scikit-learn's protocol wants every parameter spe
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,12 +13,9 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
-from ..backends import Array, Backend, as_backend_array
 from ..core.fit import fit_linear_model
 from ..core.fit_sparse import fit_sparse_model
-from ..core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL
 from ..core.solvers.result import DIVERGED, INTERRUPTED
-from ._backend_choice import place_for_fit
 from ._base import (
     ITERATION_CONSTRAINTS,
     OUR_CONSTRAINTS,
@@ -25,27 +23,13 @@ from ._base import (
     LinearEstimator,
     solver_constraint,
 )
-from ._class_weights import row_weights
+from ._fit_data import FitData, fit_options, read_classification
 from ._inference import summarize
-from ._inputs import (
-    as_target,
-    beside,
-    feature_names,
-    name_of,
-    read_features,
-    send_features,
-)
-from ._labels import Labels, encode_labels, held_on_host
-from ._logistic_descent import (
-    DescentOptions,
-    descent_options,
-    fit_logistic_by_descent,
-    numbers_of,
-)
+from ._inputs import name_of
+from ._logistic_descent import descent_options, fit_logistic_by_descent, numbers_of
 from ._logistic_options import LOGISTIC_SOLVERS, choose_solver, penalty_strengths
 from ._logistic_prediction import LogisticPredictionMixin
 from ._sgd_options import raise_what_ended
-from ._targets import read_sample_weight, require_y
 from .summary import CoefficientSummary
 
 
@@ -214,27 +198,10 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,) or None
         """
-        l1, l2 = penalty_strengths(self)
-        descent = descent_options(self)
-        y, weight = require_y(self, y), as_backend_array(sample_weight)
-        X = read_features(self, X, reset=True)
-        # Text labels fit no device; their codes are sent instead.
-        placed_y = None if held_on_host(y) else y
-        backend, X, placed_y, weight = place_for_fit(
-            self.backend, X, placed_y, weight, who=name_of(self),
-            numbers=numbers_of(descent, X.shape[0], self.max_iter),
-        )  # fmt: skip
-        labels = encode_labels(self, y if placed_y is None else placed_y, X.shape[0])
-        solver = choose_solver(self, labels.classes.shape[0])
-        weight = read_sample_weight(self, weight, X, backend)
-        weight = row_weights(self, labels, weight, X, backend)
-        total = X.shape[0] if weight is None else float(backend.xp.sum(weight))
-        X = send_features(self, X, backend)
-        fit = self._fit(X, labels, weight, (l1 / total, l2 / total), descent or solver, backend)
-        self._set_coefficients(fit, labels.classes, centred=l1 == 0.0)
-        self._record(fit, backend, warn=fit.result.stop_reason not in {DIVERGED, INTERRUPTED})
-        raise_what_ended(name_of(self), fit.result)
-        return self
+        strengths, descent = penalty_strengths(self), descent_options(self)
+        numbers = partial(numbers_of, descent, max_iter=self.max_iter)
+        data = read_classification(self, X, y, sample_weight, numbers=numbers)
+        return self._fit_on(data, strengths)
 
     def summary(
         self, X: Any, y: Any, sample_weight: Any = None, level: float = 0.95
@@ -276,41 +243,46 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         """
         return summarize(self, X, y, sample_weight, level)
 
-    def _fit(
-        self, X: Array, labels: Labels, weight: Array, strengths: tuple[float, float],
-        solver: str | DescentOptions, backend: Backend,
-    ) -> Any:  # fmt: skip
-        n_classes = labels.classes.shape[0]
-        binary = n_classes == 2
-        n_outputs = 1 if binary else n_classes
-        target = as_target(labels.codes, X, backend) if binary else beside(X, labels.codes, backend)
-        W_start, b_start = self._start(X, n_outputs)
-        l1, l2 = strengths
+    def _fit_on(self, data: FitData, strengths: tuple[float, float]) -> LogisticRegression:
+        solver, descent = choose_solver(self, data.classes.shape[0]), descent_options(self)
+        W_start, b_start = self._start(data.X, data.n_outputs)
+        l1, l2 = (strength / data.total for strength in strengths)
         options: dict[str, Any] = {
-            "loss": HALF_BINOMIAL if binary else HALF_MULTINOMIAL, "n_outputs": n_outputs,
-            "sample_weight": weight, "l2_reg_strength": l2, "fit_intercept": self.fit_intercept,
-            "standardize": self.standardize, "max_iter": self.max_iter,
-            "tol": self.tol, "W_start": W_start, "b_start": b_start, "backend": backend,
-            "callbacks": self._callbacks(), "who": name_of(self),
-            "feature_names": feature_names(self),
+            **fit_options(self, data), "l2_reg_strength": l2,
+            "W_start": W_start, "b_start": b_start,
         }  # fmt: skip
-        if not isinstance(solver, str):
-            return fit_logistic_by_descent(
-                solver, X, target, random_state=self.random_state, **options
+        fit: Any
+        if descent is not None:
+            fit = fit_logistic_by_descent(
+                descent, data.X, data.y, random_state=self.random_state, **options
             )
-        if l1 > 0.0:
-            return fit_sparse_model(X, target, l1_reg_strength=l1, solver=solver, **options)
-        return fit_linear_model(X, target, solver=solver, **options)
+        elif l1 > 0.0:
+            fit = fit_sparse_model(data.X, data.y, l1_reg_strength=l1, solver=solver, **options)
+        else:
+            fit = fit_linear_model(data.X, data.y, solver=solver, **options)
+        self._set_coefficients(fit, data.classes, centred=l1 == 0.0)
+        warn = fit.result.stop_reason not in {DIVERGED, INTERRUPTED}
+        self._record(fit, data.backend, warn=warn)
+        raise_what_ended(name_of(self), fit.result)
+        return self
 
     def _set_coefficients(self, fit: Any, classes: np.ndarray[Any, Any], *, centred: bool) -> None:
-        W, b = fit.W, fit.b
-        if W.shape[1] > 1:
-            # Softmax does not see what all classes share; an L2 penalty only ever shrinks without
-            # it. An L1 penalty does not, and its zeros are to stay.
-            b = b - b.mean()
-            if centred:
-                W = W - W.mean(axis=1, keepdims=True)
+        W, b = representative(fit.W, fit.b, centred=centred)
         self.classes_ = classes
         self.coef_ = np.ascontiguousarray(W.T)
         self.intercept_ = b.copy() if self.fit_intercept else np.zeros(W.shape[1])
         self.n_iter_ = np.asarray([fit.result.n_iter], dtype=np.int32)
+
+
+def representative(
+    W: np.ndarray[Any, Any], b: np.ndarray[Any, Any], *, centred: bool
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """W and b with sum zero over the classes; W only where `centred`.
+
+    Softmax does not see what all classes share; an L2 penalty only ever shrinks without it. An L1
+    penalty does not, and its zeros are to stay.
+    """
+    if W.shape[-1] == 1:
+        return W, b
+    W = W - W.mean(axis=-1, keepdims=True) if centred else W
+    return W, b - b.mean(axis=-1, keepdims=True)
