@@ -18,8 +18,8 @@ class FitStart(NamedTuple):
     """What a callback is told when a fit begins."""
 
     who: str  # the estimator's name
-    max_iter: int  # iterations or epochs, at most
-    unit: str  # "iteration" or "epoch"
+    max_iter: int  # iterations, epochs or strengths, at most
+    unit: str  # "iteration", "epoch" or "strength"
     start: Callable[[], Coefficients] | None = None  # None: the first record is the start
 
 

@@ -10,6 +10,7 @@ from .huber import HuberRegressor
 from .linear import LinearRegression
 from .logistic import LogisticRegression
 from .model_file import load, read_metadata
+from .paths import RegularizationPath, regularization_path
 from .plots import DescentPath
 from .progress import ProgressBar
 from .ridge import Ridge
@@ -29,10 +30,12 @@ __all__ = [
     "ModelFileError",
     "PoissonRegressor",
     "ProgressBar",
+    "RegularizationPath",
     "Ridge",
     "SGDClassifier",
     "SGDRegressor",
     "load",
     "plots",
     "read_metadata",
+    "regularization_path",
 ]

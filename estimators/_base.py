@@ -27,7 +27,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..backends import Array, Backend
 from ..core.device_work import working_on
 from ..core.passes import predict_raw
-from ..core.solvers.result import STOPPED_BY_CALLBACK
+from ..core.solvers.result import STOPPED_BY_CALLBACK, SolverResult
 from ._backend_choice import backend_for_prediction
 from ._inputs import (
     check_raw_prediction,
@@ -122,19 +122,24 @@ class LinearEstimator(BaseEstimator):
 
     def _record(self, fit: Any, backend: Backend, *, warn: bool = True) -> None:
         """Set the attributes that tell how the fit went; warn where it did not converge."""
+        # On the host: the model must load where the library that fitted it is missing.
+        theta = np.asarray(backend.to_numpy(fit.result.theta))
+        self._set_result(replace(fit.result, theta=theta), backend.name)
         result = fit.result
-        self.backend_ = backend.name
+        if warn and not (result.converged or result.stop_reason == STOPPED_BY_CALLBACK):
+            text = result.message
+            text = text if name_of(self) in text else f"{name_of(self)}: {text}"
+            warnings.warn(text, ConvergenceWarning, stacklevel=depth_to_user())
+
+    def _set_result(self, result: SolverResult, backend_name: str) -> None:
+        """Set the attributes that tell how the fit went."""
+        self.backend_ = backend_name
         self.solver_ = result.solver
         self.n_passes_ = int(result.n_passes)
         self.loss_history_ = np.asarray([record.loss for record in result.history], dtype=float)
         self.gradient_norm_ = float(result.gradient_norm)
         self.stop_reason_ = result.stop_reason
-        # On the host: the model must load where the library that fitted it is missing.
-        self.result_ = replace(result, theta=np.asarray(backend.to_numpy(result.theta)))
-        if warn and not (result.converged or result.stop_reason == STOPPED_BY_CALLBACK):
-            text = result.message
-            text = text if name_of(self) in text else f"{name_of(self)}: {text}"
-            warnings.warn(text, ConvergenceWarning, stacklevel=_depth_to_user())
+        self.result_ = result
 
     def _raw_prediction(self, X: Any) -> tuple[Array, Backend]:
         """X @ coef_.T + intercept_ where X lives, shape (n_samples, n_outputs)."""
@@ -224,7 +229,7 @@ def _defaults(cls: Any) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters}
 
 
-def _depth_to_user() -> int:
+def depth_to_user() -> int:
     """`stacklevel` that points a warning at the line that called `fit`."""
     depth, frame = 1, sys._getframe(1)
     inside = os.path.dirname(__file__)  # noqa: PTH120 - a string comparison, no path is opened

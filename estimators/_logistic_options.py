@@ -35,46 +35,71 @@ def penalty_strengths(estimator: Any) -> tuple[float, float]:
     ValueError
         For an L1 penalty with a solver of smooth costs, or penalty="elasticnet" without a ratio.
     """
-    who = name_of(estimator)
-    penalty, C, l1_ratio = estimator.penalty, estimator.C, estimator.l1_ratio
+    _warn_of_deprecated(estimator)
+    if estimator.penalty is None or np.isinf(estimator.C):
+        return 0.0, 0.0
+    ratio = l1_share(estimator)
+    return ratio / float(estimator.C), (1.0 - ratio) / float(estimator.C)
+
+
+def _warn_of_deprecated(estimator: Any) -> None:
     if estimator.n_jobs is not None:
         warnings.warn(
-            f"'n_jobs' has no effect on {who} and is deprecated in scikit-learn. You provided "
-            f"n_jobs={estimator.n_jobs}; leave it unspecified.",
+            f"'n_jobs' has no effect on {name_of(estimator)} and is deprecated in scikit-learn. "
+            f"You provided n_jobs={estimator.n_jobs}; leave it unspecified.",
             FutureWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    if penalty != "deprecated":
+    if estimator.penalty != "deprecated":
         warnings.warn(
             "'penalty' was deprecated in scikit-learn 1.8. Leave it out: use C=np.inf instead of "
             "penalty=None, and nothing instead of penalty='l2'.",
             FutureWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    if l1_ratio is None:
+    if estimator.l1_ratio is None:
         warnings.warn(
             "'l1_ratio=None' was deprecated in scikit-learn 1.8. Use l1_ratio=0.",
             FutureWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-    if penalty is None or np.isinf(C):
-        return 0.0, 0.0
+
+
+def l1_share(estimator: Any) -> float:
+    """The share of the L1 penalty, from `penalty` or `l1_ratio`.
+
+    Raises
+    ------
+    ValueError
+        As `penalty_strengths`.
+    """
+    penalty, l1_ratio = estimator.penalty, estimator.l1_ratio
     ratio = {"l1": 1.0, "l2": 0.0}.get(penalty, l1_ratio)
     if ratio is None and penalty == "elasticnet":
         message = (
-            f"{who}(penalty='elasticnet', l1_ratio=None): the share of the L1 penalty is missing. "
-            "Pass l1_ratio between 0 and 1."
+            f"{name_of(estimator)}(penalty='elasticnet', l1_ratio=None): the share of the L1 "
+            "penalty is missing. Pass l1_ratio between 0 and 1."
         )
         raise ValueError(message)
     ratio = float(ratio or 0.0)
+    check_l1_solver(estimator, ratio, _asked(penalty, l1_ratio))
+    return ratio
+
+
+def check_l1_solver(estimator: Any, ratio: float, asked: str) -> None:
+    """Refuse a solver of smooth costs where there is an L1 penalty.
+
+    Raises
+    ------
+    ValueError
+    """
     if ratio > 0.0 and estimator.solver not in L1_SOLVERS:
         message = (
-            f"{who}(solver={estimator.solver!r}): an L1 penalty ({_asked(penalty, l1_ratio)}) was "
+            f"{name_of(estimator)}(solver={estimator.solver!r}): an L1 penalty ({asked}) was "
             "asked for, but this solver is for smooth costs. Use solver='auto' (or scikit-learn's "
             "names 'saga' and 'liblinear'), or l1_ratio=0."
         )
         raise ValueError(message)
-    return ratio / float(C), (1.0 - ratio) / float(C)
 
 
 def _asked(penalty: Any, l1_ratio: Any) -> str:

@@ -10,7 +10,7 @@ from ..core.watching import FitStart
 
 
 class ProgressBar:
-    """A callback that shows how far a fit is: epoch or iteration, cost, time.
+    """A callback that shows how far a fit is: epoch, iteration or strength, cost, time.
 
     Pass it as `callbacks=` of any estimator, alone or in a list with others. It writes to standard
     error, and only where that is a terminal. The bar goes when the fit ends, also by an error or by
@@ -91,8 +91,8 @@ class _Shown:
             self._console.print(line, soft_wrap=True, markup=False)
 
     def _count(self, record: Any) -> int:
-        # Epochs are recorded after they were taken, iterations from the start on.
-        return int(record.iteration) + int(self._about.unit == "epoch")
+        # Epochs and strengths are recorded after they were taken, iterations from the start on.
+        return int(record.iteration) + int(self._about.unit != "iteration")
 
     def _what(self, record: Any) -> str:
         text = f"{self._about.unit} {self._count(record)}, cost {record.loss:.6g}"
