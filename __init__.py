@@ -15,6 +15,8 @@ _HOME = {
     "Ridge": "estimators",
     "Lasso": "estimators",
     "ElasticNet": "estimators",
+    "LassoCV": "estimators",
+    "ElasticNetCV": "estimators",
     "LogisticRegression": "estimators",
     "PoissonRegressor": "estimators",
     "HuberRegressor": "estimators",

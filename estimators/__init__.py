@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import plots
 from ._tensor_file import ModelFileError
 from .elastic_net import ElasticNet, Lasso
+from .elastic_net_cv import ElasticNetCV, LassoCV
 from .glm import GeneralizedLinearRegressor, PoissonRegressor
 from .huber import HuberRegressor
 from .linear import LinearRegression
@@ -22,9 +23,11 @@ __all__ = [
     "CoefficientSummary",
     "DescentPath",
     "ElasticNet",
+    "ElasticNetCV",
     "GeneralizedLinearRegressor",
     "HuberRegressor",
     "Lasso",
+    "LassoCV",
     "LinearRegression",
     "LogisticRegression",
     "ModelFileError",

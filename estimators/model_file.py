@@ -20,9 +20,11 @@ _HEADER_KEY = "xpfit_model"
 # The classes that a file may name, and their modules. A file can never name any other code.
 _CLASSES = {
     "ElasticNet": "elastic_net",
+    "ElasticNetCV": "elastic_net_cv",
     "GeneralizedLinearRegressor": "glm",
     "HuberRegressor": "huber",
     "Lasso": "elastic_net",
+    "LassoCV": "elastic_net_cv",
     "LinearRegression": "linear",
     "LogisticRegression": "logistic",
     "PoissonRegressor": "glm",
