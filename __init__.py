@@ -18,6 +18,7 @@ _HOME = {
     "LassoCV": "estimators",
     "ElasticNetCV": "estimators",
     "LogisticRegression": "estimators",
+    "LogisticRegressionCV": "estimators",
     "PoissonRegressor": "estimators",
     "HuberRegressor": "estimators",
     "GeneralizedLinearRegressor": "estimators",

@@ -10,6 +10,7 @@ from .glm import GeneralizedLinearRegressor, PoissonRegressor
 from .huber import HuberRegressor
 from .linear import LinearRegression
 from .logistic import LogisticRegression
+from .logistic_cv import LogisticRegressionCV
 from .model_file import load, read_metadata
 from .paths import RegularizationPath, regularization_path
 from .plots import DescentPath
@@ -30,6 +31,7 @@ __all__ = [
     "LassoCV",
     "LinearRegression",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "ModelFileError",
     "PoissonRegressor",
     "ProgressBar",

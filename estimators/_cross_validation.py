@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.metrics import get_scorer
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import get_scorer, make_scorer
+from sklearn.metrics._scorer import _BaseScorer
 from sklearn.model_selection import check_cv
 from sklearn.utils._metadata_requests import _raise_for_params, _routing_enabled
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import _check_method_params
 
-from ..core.cross_validation import Fold
+from ..backends import get_backend
+from ..core.cross_validation import Fold, held_out_raw
+from ..core.passes import is_sparse
 from ..core.path import PathFit
-from ._inputs import name_of
+from ._fit_data import FitData
+from ._inputs import name_of, to_host
+from ._logistic_prediction import LogisticPredictionMixin
 
 Params = dict[str, Any]
 
@@ -69,6 +76,92 @@ class CrossValidatedMixin(BaseEstimator):
 
     scoring: Any
     _default_scoring = "r2"
+
+
+class RawClassifier(LogisticPredictionMixin, BaseEstimator):
+    """A classifier whose X is its raw prediction: what a scorer is shown of held-out rows."""
+
+    def __init__(self, classes: np.ndarray[Any, Any]) -> None:
+        self.classes_ = classes
+
+    def _raw_prediction(self, X: Any) -> tuple[Any, Any]:
+        return X, get_backend("numpy")
+
+
+class RawRegressor(RegressorMixin, BaseEstimator):
+    """As `RawClassifier`, for a regressor of one or several targets."""
+
+    def predict(self, X: Any) -> Any:
+        """X, flat for one target."""
+        return X[:, 0] if X.shape[1] == 1 else X
+
+
+class HeldOut(NamedTuple):
+    """How held-out rows are scored.
+
+    `rebuild(path, index)` is the fitted model of one strength, for scorers that are plain
+    functions and may look at whatever they like; others see raw predictions alone.
+    """
+
+    data: FitData
+    y: np.ndarray[Any, Any]  # on the host, as the scorer knows it
+    scorer: Any
+    params: Params  # of the scorer, an entry for each row of X
+    stand_in: Any
+    rebuild: Callable[[PathFit, int], Any]
+
+    def scores(self, path: PathFit, fold: Fold) -> np.ndarray[Any, Any]:
+        """One score for each strength."""
+        X, backend, rows = self.data.X, self.data.backend, fold.test
+        params = _check_method_params(self.y, self.params, indices=rows)
+        n_outputs, scores = path.W.shape[2], np.empty(len(path.strengths))
+        if not isinstance(self.scorer, _BaseScorer):
+            # Copies these rows: a function of the user's own is to see them.
+            held = X[rows] if is_sparse(X) else to_host(X)[rows]
+            for index in range(len(scores)):
+                model = self.rebuild(path, index)
+                scores[index] = self.scorer(model, held, self.y[rows], **params)
+            return scores
+        for part, found in held_out_raw(X, path, rows, backend=backend):
+            raw = np.asarray(backend.to_numpy(found), dtype=np.float64)
+            raw = raw.reshape(len(rows), -1, n_outputs)
+            for k, index in enumerate(range(part.start, part.stop)):
+                scores[index] = self.scorer(self.stand_in, raw[:, k], self.y[rows], **params)
+        return scores
+
+
+def check_scores(estimator: Any, scores: np.ndarray[Any, Any]) -> None:
+    """Refuse scores that are not finite; folds come first.
+
+    Raises
+    ------
+    ValueError
+    """
+    if np.isfinite(scores).all():
+        return
+    n_folds = scores.shape[0]
+    fold = int(np.flatnonzero(~np.isfinite(scores.reshape(n_folds, -1)).all(axis=1))[0]) + 1
+    message = (
+        f"{name_of(estimator)}: the score of fold {fold} of {n_folds} is not finite: its held-out "
+        "rows have sample_weight 0, hold NaN or infinity, or lack a class that the scorer needs. "
+        "Pass another cv or scoring, or drop those rows."
+    )
+    raise ValueError(message)
+
+
+def with_labels(scorer: Any, classes: np.ndarray[Any, Any]) -> Any:
+    """The scorer, told of all classes where it asks: held-out rows may lack one."""
+    function = getattr(scorer, "_score_func", None)
+    known = () if function is None else inspect.signature(function).parameters
+    if "labels" not in known:
+        return scorer
+    extra = {"labels": classes}
+    if "pos_label" in known and len(classes) == 2:
+        extra["pos_label"] = classes[1]
+    return make_scorer(
+        function, response_method=scorer._response_method,
+        greater_is_better=scorer._sign == 1, **{**extra, **scorer._kwargs},
+    )  # fmt: skip
 
 
 def _as_rows(rows: Any) -> np.ndarray[Any, Any]:

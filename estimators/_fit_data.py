@@ -56,6 +56,12 @@ class FitData:
         return float(self.backend.xp.sum(self.weight))
 
     @property
+    def codes(self) -> np.ndarray[Any, Any]:
+        """The class of each row, as an index into `classes`."""
+        assert self.labels is not None
+        return self.labels.codes
+
+    @property
     def classes(self) -> np.ndarray[Any, Any]:
         """The classes of a classifier."""
         assert self.labels is not None

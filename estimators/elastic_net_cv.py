@@ -20,7 +20,7 @@ from ._base import (
     LinearEstimator,
     LinearRegressorMixin,
 )
-from ._cross_validation import CrossValidatedMixin, adopt, model_like, n_common
+from ._cross_validation import CrossValidatedMixin, adopt, check_scores, model_like, n_common
 from ._fit_data import FitData, fit_options, read_regression
 from ._inputs import name_of, to_host
 from ._least_squares import reject_positive
@@ -187,7 +187,7 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
             ]
             for of_ratio in paths
         ])  # fmt: skip
-        self._check_errors(errors)
+        check_scores(self, errors.swapaxes(0, 1))
         alphas = np.asarray([alphas[:n_alphas] for _, alphas in grid])
         best = np.unravel_index(np.argmin(errors.mean(axis=1)), alphas.shape)
         self._refit(data, float(alphas[best]), float(grid[best[0]][0]))
@@ -235,16 +235,6 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
             )
             raise ValueError(message)
         return [float(ratio) for ratio in ratios]
-
-    def _check_errors(self, errors: np.ndarray[Any, Any]) -> None:
-        if not np.isfinite(errors).all():
-            fold = int(np.flatnonzero(~np.isfinite(errors).all(axis=(0, 2)))[0]) + 1
-            message = (
-                f"{name_of(self)}: the mean squared error of fold {fold} is not finite: its "
-                "held-out rows have sample_weight 0, or hold NaN or infinity. Drop those rows, or "
-                "pass another cv."
-            )
-            raise ValueError(message)
 
     def _refit(self, data: FitData, alpha: float, l1_ratio: float) -> None:
         adopt(self, model_like(self, ElasticNet, alpha=alpha, l1_ratio=l1_ratio)._fit_on(data))

@@ -27,6 +27,7 @@ _CLASSES = {
     "LassoCV": "elastic_net_cv",
     "LinearRegression": "linear",
     "LogisticRegression": "logistic",
+    "LogisticRegressionCV": "logistic_cv",
     "PoissonRegressor": "glm",
     "Ridge": "ridge",
     "SGDClassifier": "sgd_classifier",
