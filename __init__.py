@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOME = {
     "LinearRegression": "estimators",
     "Ridge": "estimators",
+    "RidgeCV": "estimators",
     "Lasso": "estimators",
     "ElasticNet": "estimators",
     "LassoCV": "estimators",

@@ -16,6 +16,7 @@ from .paths import RegularizationPath, regularization_path
 from .plots import DescentPath
 from .progress import ProgressBar
 from .ridge import Ridge
+from .ridge_cv import RidgeCV
 from .sgd_classifier import SGDClassifier
 from .sgd_regressor import SGDRegressor
 from .summary import CoefficientSummary
@@ -37,6 +38,7 @@ __all__ = [
     "ProgressBar",
     "RegularizationPath",
     "Ridge",
+    "RidgeCV",
     "SGDClassifier",
     "SGDRegressor",
     "load",

@@ -61,6 +61,18 @@ class CrossValidatedMixin(BaseEstimator):
             raise ValueError(message)
         return folds
 
+    def _for_scorer(self, data: FitData, params: Params) -> Params:
+        """The scorer's parameters, weights on the host and only where it takes any."""
+        if params.get("sample_weight") is None:
+            return params
+        scorer = self._scorer()
+        if isinstance(scorer, _BaseScorer):
+            takes = scorer._accept_sample_weight()
+        else:
+            takes = "sample_weight" in inspect.signature(scorer).parameters
+        rest = {name: value for name, value in params.items() if name != "sample_weight"}
+        return {**rest, "sample_weight": np.asarray(to_host(data.sample_weight))} if takes else rest
+
     def get_metadata_routing(self) -> Any:
         """Which metadata the splitter and the scorer ask for; see scikit-learn's user guide."""
         router = MetadataRouter(owner=self).add_self_request(self)

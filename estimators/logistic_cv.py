@@ -257,8 +257,7 @@ class LogisticRegressionCV(CrossValidatedMixin, LogisticPredictionMixin, LinearE
         return np.concatenate([W, b[:, :, None]], axis=2) if self.fit_intercept else W
 
     def _held_out(self, data: FitData, labels: np.ndarray[Any, Any], params: Params) -> HeldOut:
-        if params.get("sample_weight") is not None:
-            params = {**params, "sample_weight": np.asarray(to_host(data.sample_weight))}
+        params = self._for_scorer(data, params)
 
         def rebuild(path: PathFit, index: int) -> LogisticRegression:
             model = model_like(self, LogisticRegression, C=1.0, penalty="deprecated")

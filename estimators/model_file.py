@@ -30,6 +30,7 @@ _CLASSES = {
     "LogisticRegressionCV": "logistic_cv",
     "PoissonRegressor": "glm",
     "Ridge": "ridge",
+    "RidgeCV": "ridge_cv",
     "SGDClassifier": "sgd_classifier",
     "SGDRegressor": "sgd_regressor",
 }

@@ -10,13 +10,15 @@ import sklearn.linear_model
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_estimators_check import run_check
 
-from xpfit import ElasticNetCV, LassoCV, LogisticRegressionCV
+from xpfit import ElasticNetCV, LassoCV, LogisticRegressionCV, RidgeCV
 
 VARIANTS = (
     LassoCV(alphas=5, cv=3),
     ElasticNetCV(alphas=4, cv=3, l1_ratio=[0.3, 1.0]),
     LogisticRegressionCV(Cs=3, cv=3),
     LogisticRegressionCV(Cs=[1.0, 0.1], cv=3, l1_ratios=(0.0, 1.0), refit=False),
+    RidgeCV(),
+    RidgeCV(cv=3),
 )
 CLASSES = tuple(dict.fromkeys(type(variant) for variant in VARIANTS))
 # What scikit-learn says by a warning is said outright here.
