@@ -1,4 +1,4 @@
-"""The scikit-learn interface: ten linear models, and the file that keeps a fitted one."""
+"""The scikit-learn interface: linear models, paths and cross-validation, files of fitted models."""
 
 from __future__ import annotations
 

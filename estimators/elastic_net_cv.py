@@ -92,7 +92,7 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
     >>> from xpfit import ElasticNetCV
     >>> model = ElasticNetCV(l1_ratio=[0.5, 1.0], alphas=20).fit(*load_diabetes(return_X_y=True))
     >>> model.l1_ratio_, round(model.alpha_, 4), model.mse_path_.shape
-    (1.0, 0.0057, (2, 20, 5))
+    (1.0, 0.0031, (2, 20, 5))
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
@@ -275,7 +275,7 @@ class LassoCV(ElasticNetCV):
     >>> from xpfit import LassoCV
     >>> model = LassoCV(alphas=20).fit(*load_diabetes(return_X_y=True))
     >>> round(model.alpha_, 4), int((model.coef_ != 0.0).sum()), model.mse_path_.shape
-    (0.0057, 9, (20, 5))
+    (0.0031, 9, (20, 5))
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol

@@ -111,7 +111,7 @@ class LogisticRegressionCV(CrossValidatedMixin, LogisticPredictionMixin, LinearE
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LogisticRegressionCV(scoring="neg_log_loss", standardize=True).fit(X, y)
     >>> round(model.C_, 2), model.scores_.shape, round(model.score(X, y), 3)
-    (21.54, (5, 1, 10), -0.046)
+    (166.81, (5, 1, 10), -0.041)
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol

@@ -34,7 +34,7 @@ _CLASSES = {
     "SGDClassifier": "sgd_classifier",
     "SGDRegressor": "sgd_regressor",
 }
-_FITTED = re.compile(r"[a-z][a-z0-9_]*_")
+_FITTED = re.compile(r"[A-Za-z][a-z0-9_]*_")
 # How the fit went, iteration by iteration; `loss_history_` and the other figures are kept.
 _NOT_KEPT = {"result_"}
 

@@ -85,7 +85,7 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
     >>> from xpfit import RidgeCV
     >>> model = RidgeCV(alphas=[1e-3, 1e-2, 1e-1, 1.0]).fit(*load_diabetes(return_X_y=True))
     >>> model.alpha_, round(model.best_score_, 1)
-    (0.01, -3002.5)
+    (0.01, -3000.4)
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol

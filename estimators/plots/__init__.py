@@ -1,4 +1,4 @@
-"""Pictures of what happened in a fit: cost, learning rates, decision boundary, surface of the cost.
+"""Pictures of a fit: cost, learning rates, decision boundary, surface of the cost, paths.
 
 Each function draws on the matplotlib axes it is given, or on a figure of its own, and returns the
 axes: `plot_cost(model).figure.savefig("cost.png")`. No window is opened and pyplot is not used, so
@@ -12,6 +12,7 @@ from .boundary import plot_decision_boundary
 from .cost import plot_cost
 from .path import DescentPath
 from .rates import plot_learning_rates
+from .regularization import plot_regularization_path
 from .surface import plot_loss_surface
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "plot_decision_boundary",
     "plot_learning_rates",
     "plot_loss_surface",
+    "plot_regularization_path",
 ]
