@@ -24,8 +24,8 @@ from ._cross_validation import CrossValidatedMixin, adopt, check_scores, model_l
 from ._fit_data import FitData, fit_options, read_regression
 from ._inputs import name_of, to_host
 from ._least_squares import reject_positive
+from ._strengths import checked_values, warn_unconverged
 from .elastic_net import ElasticNet, Lasso
-from .paths import checked_values, warn_unconverged
 
 
 class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -33,8 +33,17 @@ from ._fit_data import FitData, fit_options, read_classification
 from ._inputs import name_of, to_host
 from ._logistic_options import check_l1_solver, choose_solver
 from ._logistic_prediction import LogisticPredictionMixin
+from ._strengths import checked_values, warn_unconverged
 from .logistic import LogisticRegression, representative
-from .paths import checked_values, warn_unconverged
+
+
+class _Evidence(NamedTuple):
+    """What the choice is made from; shapes are those of the attributes."""
+
+    Cs: np.ndarray[Any, Any]
+    ratios: np.ndarray[Any, Any]
+    scores: np.ndarray[Any, Any]
+    coefs: np.ndarray[Any, Any]
 
 
 class LogisticRegressionCV(CrossValidatedMixin, LogisticPredictionMixin, LinearEstimator):
@@ -203,52 +212,49 @@ class LogisticRegressionCV(CrossValidatedMixin, LogisticPredictionMixin, LinearE
         ]  # fmt: skip
         every = [path for of_ratio in paths for path in of_ratio]
         reached = np.sort(ascending[: n_common(every)])
-        self.Cs_, self.l1_ratios_ = Cs[reached], np.asarray(ratios)
         # Where each of the Cs, in the order given, stands in the paths.
-        place = np.argsort(np.argsort(self.Cs_, kind="stable"), kind="stable")
+        place = np.argsort(np.argsort(Cs[reached], kind="stable"), kind="stable")
         held_out = self._held_out(data, labels, for_scorer)
         by_fold = list(zip(*paths, strict=True))
-        self.scores_ = np.asarray([
+        scores = np.asarray([
             [held_out.scores(path, fold)[place] for path in of_fold]
             for fold, of_fold in zip(folds, by_fold, strict=True)
         ])  # fmt: skip
-        check_scores(self, self.scores_)
-        self.coefs_paths_ = np.asarray([
+        check_scores(self, scores)
+        coefs = np.asarray([
             [self._coefficients(path, ratio)[place] for ratio, path in zip(ratios, f, strict=True)]
             for f in by_fold
         ])  # fmt: skip
-        self.n_passes_ = sum(path.n_passes for path in every)
-        self._settle(data)
+        # Attributes only now: an interrupted fit leaves none.
+        self._settle(data, _Evidence(Cs[reached], np.asarray(ratios), scores, coefs))
+        self.Cs_, self.l1_ratios_ = Cs[reached], np.asarray(ratios)
+        self.scores_, self.coefs_paths_ = scores, coefs
+        self.n_passes_ += sum(path.n_passes for path in every)
         self.n_iter_ = np.asarray([[path.n_iters[place] for path in f] for f in by_fold])
         warn_unconverged(name_of(self), "C", [(np.sort(Cs)[: len(p.strengths)], p) for p in every])
         return self
 
-    def _settle(self, data: FitData) -> None:
+    def _settle(self, data: FitData, found: _Evidence) -> None:
         """The choice, and the coefficients that follow from it."""
         # Of equal scores the first: the strongest penalty, where Cs ascend.
-        order = self.scores_.swapaxes(1, 2)
-        Cs, ratios = (
-            grid.ravel() for grid in np.meshgrid(self.Cs_, self.l1_ratios_, indexing="ij")
-        )
+        order = found.scores.swapaxes(1, 2)
+        Cs, ratios = (grid.ravel() for grid in np.meshgrid(found.Cs, found.ratios, indexing="ij"))
         if self.refit:
             best = int(np.argmax(order.sum(axis=0)))
-            self.C_, self.l1_ratio_ = float(Cs[best]), float(ratios[best])
-            share, n_passes = self.l1_ratio_, self.n_passes_
-            model = model_like(
-                self, LogisticRegression, C=self.C_, l1_ratio=share, penalty="deprecated"
-            )
-            adopt(self, model._fit_on(data, (share / self.C_, (1.0 - share) / self.C_)))
-            self.n_passes_ += n_passes
+            C, share = float(Cs[best]), float(ratios[best])
+            model = model_like(self, LogisticRegression, C=C, l1_ratio=share, penalty="deprecated")
+            adopt(self, model._fit_on(data, (share / C, (1.0 - share) / C)))
+            self.C_, self.l1_ratio_ = C, share
             return
         n_folds = len(order)
         bests = np.argmax(order.reshape(n_folds, -1), axis=1)
         self.C_, self.l1_ratio_ = float(Cs[bests].mean()), float(ratios[bests].mean())
-        each = self.coefs_paths_.swapaxes(1, 2).reshape(n_folds, -1, *self.coefs_paths_.shape[3:])
+        each = found.coefs.swapaxes(1, 2).reshape(n_folds, -1, *found.coefs.shape[3:])
         mean = each[np.arange(n_folds), bests].mean(axis=0)
         d = self.n_features_in_
         self.classes_, self.coef_ = data.classes, np.ascontiguousarray(mean[:, :d])
         self.intercept_ = mean[:, d].copy() if self.fit_intercept else np.zeros(len(mean))
-        self.backend_ = data.backend.name
+        self.backend_, self.n_passes_ = data.backend.name, 0
 
     def _coefficients(self, path: PathFit, ratio: float) -> np.ndarray[Any, Any]:
         """(n_strengths, n_outputs, n_features [+ 1]), strongest penalty first."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ..core.fit import LinearFit
-from ..core.path import PathFit, fit_path
+from ..core.path import fit_path
 from ..core.solvers import SolverResult
-from ..core.solvers.result import STOPPED_BY_CALLBACK, SUCCESS, IterationRecord
-from ._base import depth_to_user
+from ..core.solvers.result import SUCCESS, IterationRecord
 from ._fit_data import FitData, fit_options, read_classification, read_regression
 from ._inputs import feature_names, name_of
 from ._least_squares import reject_positive
 from ._logistic_options import choose_solver, l1_share
+from ._strengths import checked_values, strengths_of, warn_unconverged
 from .elastic_net import ElasticNet
 from .logistic import LogisticRegression, representative
 from .ridge import Ridge
@@ -67,6 +65,13 @@ class RegularizationPath:
     feature_names: list[str] | None
     classes: Vector | None
     estimator: Any
+
+    def __repr__(self) -> str:
+        values, shape = self.values, " x ".join(map(str, self.coefs.shape[1:]))
+        return (
+            f"RegularizationPath({self.estimator!r}: {len(self)} values of {self.parameter}, "
+            f"{values[0]:.4g} to {values[-1]:.4g}; {shape} coefficients)"
+        )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -252,47 +257,3 @@ def _read(reader: Any, X: Any, y: Any, sample_weight: Any) -> tuple[FitData, flo
         reader.max_iter = 1000 if reader.max_iter is None else reader.max_iter
         return data, 0.0, data.total
     return data, reader._share(), 1.0
-
-
-def strengths_of(parameter: str, values: Any, scale: float) -> Vector:
-    """Strengths in `core`: alpha / scale, or 1 / (C * scale)."""
-    values = np.asarray(values, dtype=np.float64)
-    return np.asarray(values / scale if parameter == "alpha" else 1.0 / (values * scale))
-
-
-def checked_values(values: Any, what: str) -> Vector:
-    """Values of alpha or C, ascending.
-
-    Raises
-    ------
-    ValueError
-        For none, for several dimensions, and for a value that is not positive and finite.
-    """
-    given = np.asarray(values, dtype=np.float64)
-    if given.ndim != 1 or not given.size or not (np.isfinite(given) & (given > 0.0)).all():
-        message = (
-            f"{what} is {values!r}. Pass a list of at least one; each must be finite and greater "
-            "than 0 (fit the estimator without a penalty by itself)."
-        )
-        raise ValueError(message)
-    return np.sort(given)
-
-
-def warn_unconverged(who: str, parameter: str, paths: list[tuple[Vector, PathFit]]) -> None:
-    """One ConvergenceWarning for all strengths that did not converge: how many, and which."""
-    names, reasons = [], []
-    for values, fit in paths:
-        for value, reason in zip(values, fit.stop_reasons, strict=True):
-            if reason not in SUCCESS and reason != STOPPED_BY_CALLBACK:
-                names.append(f"{value:.4g}")
-                reasons.append(reason)
-    if not names:
-        return
-    n_fits = sum(len(values) for values, _ in paths)
-    shown = ", ".join(dict.fromkeys(names[:10])) + (", ..." if len(names) > 10 else "")
-    text = (
-        f"{who}: {len(names)} of {n_fits} fits did not converge ({'; '.join(sorted(set(reasons)))}"
-        f"), at {parameter} = {shown}. Raise max_iter, or tol if this is close enough; "
-        "standardize=True helps where columns are of very different scale."
-    )
-    warnings.warn(text, ConvergenceWarning, stacklevel=depth_to_user())

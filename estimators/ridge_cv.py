@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -28,10 +28,18 @@ from ._cross_validation import (
 from ._fit_data import FitData, fit_options, read_regression
 from ._inputs import feature_names, name_of, to_host
 from ._least_squares import LeastSquares
-from .paths import checked_values, warn_unconverged
+from ._strengths import checked_values, warn_unconverged
 from .ridge import Ridge
 
 Matrix = np.ndarray[Any, Any]
+
+
+class _Found(NamedTuple):
+    """What cross-validation says of each alpha."""
+
+    scores: Matrix  # (n_alphas,), or (n_alphas, n_targets) for an alpha for each
+    n_passes: int
+    results: Matrix | None = None  # `cv_results_`
 
 
 class RidgeCV(CrossValidatedMixin, LeastSquares):
@@ -145,9 +153,10 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
         data = read_regression(self, X, y, sample_weight)
         for_scorer = self._for_scorer(data, for_scorer)
         if self.cv is None:
-            scores, n_passes = self._leave_one_out(data, alphas, for_scorer)
+            found = self._leave_one_out(data, alphas, for_scorer)
         else:
-            scores, n_passes = self._by_folds(X, data, alphas, for_splitter, for_scorer)
+            found = self._by_folds(X, data, alphas, for_splitter, for_scorer)
+        scores = found.scores
         alpha, score = alphas[np.argmax(scores, axis=0)], scores.max(axis=0)
         many = scores.ndim == 2
         model = model_like(self, Ridge, alpha=alpha)
@@ -155,7 +164,9 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
         adopt(self, model)
         self.alpha_ = alpha if many else float(alpha)
         self.best_score_ = score if many else float(score)
-        self.n_passes_ += n_passes
+        self.n_passes_ += found.n_passes
+        if found.results is not None:
+            self.cv_results_ = np.ascontiguousarray(found.results)
         return self
 
     def _grid(self) -> Matrix:
@@ -171,7 +182,7 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
             raise ValueError(message)
         return given
 
-    def _leave_one_out(self, data: FitData, alphas: Matrix, params: Params) -> tuple[Matrix, int]:
+    def _leave_one_out(self, data: FitData, alphas: Matrix, params: Params) -> _Found:
         """Scores (n_alphas,), or (n_alphas, n_targets) for an alpha for each."""
         single = data.y.ndim == 1
         if data.X.shape[0] < 2:
@@ -206,14 +217,14 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
             ])  # fmt: skip
             scores = scores if per_target else scores[:, 0]
         check_scores(self, scores[None])
-        if self.store_cv_results:
-            kept = np.moveaxis(results, 0, -1)
-            self.cv_results_ = np.ascontiguousarray(kept[:, 0] if single else kept)
-        return scores, found.n_passes
+        if results is None or not self.store_cv_results:
+            return _Found(scores, found.n_passes)
+        results = np.moveaxis(results, 0, -1)
+        return _Found(scores, found.n_passes, results[:, 0] if single else results)
 
     def _by_folds(
         self, X: Any, data: FitData, alphas: Matrix, for_splitter: Params, for_scorer: Params
-    ) -> tuple[Matrix, int]:
+    ) -> _Found:
         """Scores (n_alphas,), means over folds; -infinity where a callback ended a fold."""
         y = np.asarray(to_host(data.y))
         folds = self._folds(X, y, for_splitter)
@@ -240,7 +251,7 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
         scores[descending[:n_reached]] = by_fold.mean(axis=0)
         paths = [(alphas[descending][: len(path.strengths)], path) for path in every]
         warn_unconverged(name_of(self), "alpha", paths)
-        return scores, sum(path.n_passes for path in every)
+        return _Found(scores, sum(path.n_passes for path in every))
 
     def _model(self, path: PathFit, index: int, *, single: bool) -> Ridge:
         """What a scorer that is a plain function is shown: a fitted model of one fold."""

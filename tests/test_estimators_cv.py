@@ -136,6 +136,23 @@ def test_weights_count_as_repeated_rows_and_x_is_left_alone(case: str) -> None:
     np.testing.assert_allclose(weighted.coef_, repeated.coef_, atol=1e-6)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_an_interrupted_fit_learns_the_columns_alone(case: str) -> None:
+    class Interrupt:
+        def __call__(self, record: Any) -> None:
+            if self.unit == "iteration":  # the last fit, to all rows
+                raise KeyboardInterrupt
+
+        def fit_begins(self, about: Any) -> None:
+            self.unit = about.unit
+
+    estimator, y = CASES[case]
+    model = copy_of(estimator, callbacks=Interrupt())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert [name for name in vars(model) if name.endswith("_")] == ["n_features_in_"]
+
+
 def test_held_out_rows_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     numpy = backends.get_backend("numpy")
     rows = RNG.permutation(72)[:31]

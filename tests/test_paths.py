@@ -116,6 +116,7 @@ def test_a_point_is_a_whole_model(tmp_path: Any) -> None:
     assert model.result_.duality_gap == path.duality_gaps[-1] < 1e-4
     model.save(tmp_path / "model")
     assert (load(tmp_path / "model").predict(frame) == model.predict(frame)).all()
+    assert repr(path).startswith("RegularizationPath(LogisticRegression(l1_ratio=1.0): 5 values of")
     again = pickle.loads(pickle.dumps(path))
     np.testing.assert_array_equal(again.estimator_at(2).coef_, path.estimator_at(2).coef_)
     with pytest.raises(IndexError):
