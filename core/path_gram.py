@@ -142,7 +142,7 @@ class GramPath:
         mean_loss = value + 0.5 * float((gradient + slope) @ theta)
         net = ElasticNet(l1, l2)
         violation = max(net.violation(np, W, slope[:d]), float(np.abs(slope[d:]).max(initial=0.0)))
-        penalized = float(net.value(np, W))
+        penalized = penalty.value(W)
         gap = None
         if l1 > 0.0:
             gap = _gap(max(mean_loss, 0.0), slope[:d], float(slope @ theta), penalized, penalty)
@@ -157,14 +157,7 @@ class GramPath:
 
 def _gap(mean_loss: float, v: Matrix, along: float, penalized: float, penalty: Penalty) -> float:
     """The formula of the module's text; `along` is theta @ dL."""
-    l1, l2 = penalty
-    largest = float(np.abs(v).max(initial=0.0))
-    shares = [1.0] if largest <= l1 or l2 > 0.0 else []
-    if largest > l1:
-        shares.append(l1 / largest)
-    gaps = []
-    for share in shares:
-        beyond = np.maximum(np.abs(share * v) - l1, 0.0)
-        conjugate = float(beyond @ beyond) / (2.0 * l2) if l2 > 0.0 else 0.0
-        gaps.append((1.0 - share) ** 2 * mean_loss + share * along + penalized + conjugate)
-    return min(gaps)
+    return min(
+        (1.0 - share) ** 2 * mean_loss + share * along + penalized + penalty.conjugate(share * v)
+        for share in penalty.feasible_shares(v)
+    )

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .many_passes import losses_gradients
+from .many_passes import ManySums, losses_gradients
 from .objective import LinearObjective
+from .path_gaps import certificate_of, path_gaps
 from .path_gram import GramPath, Quadratic
 from .path_point import PathPoint, Penalty
 from .penalties import ElasticNet
@@ -100,26 +101,46 @@ class NewtonPath:
             [self._first(model, p, inner) for model, p in zip(models, penalties, strict=True)]
         )
         found: dict[int, PathPoint] = {}
+        slopes = np.empty_like(thetas)
         left, violations = list(range(len(penalties))), np.full(len(penalties), np.inf)
         for rounds in range(1, MAX_ROUNDS + 1):
-            losses, gradients = self._evaluate(thetas[left])
+            means = self._means(thetas[left], self.objective.loss)
+            slopes[left] = self._gradients(means)
             going_on = []
-            for k, loss, gradient in zip(left, losses.tolist(), gradients, strict=True):
-                point = self._point(thetas[k], loss, gradient, penalties[k], rounds)
+            for k, loss in zip(left, means.losses.tolist(), strict=True):
+                point = self._point(thetas[k], loss, slopes[k], penalties[k], rounds)
                 if point.violation <= self.tol:
                     found[k] = point
                 elif point.violation <= STALLED * violations[k]:
-                    models[k].go_on_from(thetas[k], gradient)
+                    models[k].go_on_from(thetas[k], slopes[k])
                     thetas[k] = models[k].minimum(penalties[k], max(inner, 1e-3 * point.violation))
                     violations[k] = point.violation
                     going_on.append(k)
             left = going_on
             if not left:
                 break
-        return [
-            found[k] if k in found else self._alone(k, penalties, found)
-            for k in range(len(penalties))
-        ]
+        self._certify(found, slopes, penalties)
+        for k, penalty in enumerate(penalties):
+            if k not in found:
+                # From the nearest stronger penalty that is solved, else from no coefficients.
+                near = [j for j in found if j < k]
+                start = self._send(found[max(near)].theta if near else self.null)
+                found[k] = self.one_by_one(penalty, start)
+        return [found[k] for k in range(len(penalties))]
+
+    def _certify(
+        self, found: dict[int, PathPoint], slopes: Matrix, penalties: Sequence[Penalty]
+    ) -> None:
+        """Give each point its duality gap, where the loss has one, in one more read."""
+        summed = certificate_of(self.objective)
+        if summed is None or not found:
+            return
+        own, d = list(found), self.objective.n_features
+        thetas, asked = np.stack([found[k].theta for k in own]), [penalties[k] for k in own]
+        losses = np.asarray([found[k].loss - penalties[k].value(found[k].theta[:d]) for k in own])
+        gaps = path_gaps(thetas, losses, slopes[own], self._means(thetas, summed), asked)
+        for k, gap in zip(own, gaps.tolist(), strict=True):
+            found[k] = found[k]._replace(duality_gap=gap)
 
     def _first(self, model: GramPath, penalty: Penalty, tol: float) -> Matrix:
         # Rounding of the largest strength must not let a coefficient in.
@@ -138,22 +159,28 @@ class NewtonPath:
             np.ascontiguousarray(theta, dtype=self.objective.host_dtype)
         )
 
-    def _evaluate(self, thetas: Matrix) -> tuple[Matrix, Matrix]:
-        """Mean losses (n,) and gradients (n, size) at each row of thetas."""
-        objective, backend = self.objective, self.objective.backend
-        assert not objective.loss.is_multiclass
+    def _means(self, thetas: Matrix, loss: Any) -> ManySums:
+        """Mean losses and gradients at each row of thetas, with respect to theta."""
+        objective, to_numpy = self.objective, self.objective.backend.to_numpy
         sums = losses_gradients(
             objective.X, objective.y, objective.sample_weight,
-            *objective.scaling.to_raw(self._send(thetas.T)), objective.loss,
-            backend=backend, fused=objective.fused,
+            *objective.scaling.to_raw(self._send(thetas.T)), loss,
+            backend=objective.backend, fused=objective.fused,
         )  # fmt: skip
         objective.rows_read += objective.n_samples
         gradients = objective.scaling.pull_back(sums.grad_W, sums.grad_b)
-        losses, gradients = (
-            np.asarray(backend.to_numpy(a), dtype=np.float64) / float(objective.weight_sum)
-            for a in (sums.losses, gradients)
+        losses, gradients, slopes = (
+            np.asarray(to_numpy(a), dtype=np.float64) / float(objective.weight_sum)
+            for a in (sums.losses, gradients, sums.grad_b)
         )
-        return losses, gradients.T
+        return ManySums(losses, gradients[: objective.n_features], slopes)
+
+    def _gradients(self, means: ManySums) -> Matrix:
+        """One row of (size,) for each model."""
+        rows: Matrix = means.grad_W.T
+        if self.objective.fit_intercept:
+            rows = np.concatenate([rows, means.grad_b[:, None]], axis=1)
+        return rows
 
     def _point(
         self, theta: Matrix, loss: float, gradient: Matrix, penalty: Penalty, rounds: int
@@ -163,16 +190,9 @@ class NewtonPath:
             net.violation(np, theta[:d], gradient[:d]),
             float(np.abs(gradient[d:]).max(initial=0.0)),
         )
-        cost = loss + float(net.value(np, theta[:d]))
-        return PathPoint(theta.copy(), cost, violation, rounds, CONVERGED, "", None)
-
-    def _alone(
-        self, k: int, penalties: Sequence[Penalty], found: dict[int, PathPoint]
-    ) -> PathPoint:
-        # From the nearest stronger penalty that is solved, else from no coefficients.
-        near = [j for j in found if j < k]
-        start = self._send(found[max(near)].theta) if near else self.theta
-        return self.one_by_one(penalties[k], start)
+        return PathPoint(
+            theta.copy(), loss + penalty.value(theta[:d]), violation, rounds, CONVERGED, "", None
+        )
 
 
 def _model(knot: Knot, hessian: Matrix) -> Quadratic:

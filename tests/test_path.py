@@ -11,7 +11,8 @@ from sklearn.linear_model import enet_path
 from test_sparse_solvers import TOL, optimality, problem
 
 from xpfit.backends import Backend, get_backend
-from xpfit.core.fit import fit_linear_model
+from xpfit.core.duality import duality_gap
+from xpfit.core.fit import fit_linear_model, objective_of
 from xpfit.core.fit_sparse import fit_sparse_model
 from xpfit.core.losses import (
     HALF_BINOMIAL,
@@ -81,6 +82,28 @@ def test_it_equals_fits_of_their_own(loss: Loss, fit_intercept: bool, standardiz
             np.testing.assert_allclose(path.losses[k], own.result.loss, rtol=1e-12)
             assert own.result.duality_gap is not None
             np.testing.assert_allclose(path.duality_gaps[k], own.result.duality_gap, atol=1e-9)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("loss", [HALF_BINOMIAL, HALF_POISSON], ids=lambda loss: loss.name)
+def test_gaps_of_a_path_are_those_of_single_models(
+    backend: Backend, loss: Loss, fit_intercept: bool
+) -> None:
+    # Stopped early: gaps are to be seen.
+    for l1_ratio in (1.0, 0.5):
+        path, X, y, weight = path_of(
+            backend, loss, l1_ratio=l1_ratio, tol=1e-2, fit_intercept=fit_intercept
+        )
+        assert path.duality_gaps.max() > 1e-6
+        for k, s in enumerate(path.strengths):
+            objective = objective_of(
+                X, y, weight, loss, NUMPY, 1, s * (1.0 - l1_ratio), fit_intercept, False, None
+            )
+            theta = np.concatenate([path.W[k][:, 0], path.b[k]])[: objective.size]
+            exact = duality_gap(objective, s * l1_ratio, theta, float(path.losses[k]))
+            assert exact is not None
+            # A bound of the gap, and a close one.
+            assert exact - 1e-13 <= path.duality_gaps[k] <= 1.5 * exact + 1e-5
 
 
 @pytest.mark.parametrize("loss", [HALF_SQUARED_ERROR, HALF_BINOMIAL], ids=lambda loss: loss.name)
