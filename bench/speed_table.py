@@ -24,6 +24,7 @@ from . import (
     row_memory,
     row_minibatch,
     row_pass,
+    row_path,
     row_softmax,
     row_startup,
 )
@@ -35,8 +36,8 @@ from .sizes import SIZES, Size
 ROWS: dict[str, Callable[..., dict[str, Any]]] = {
     module.KEY: module.run
     for module in (
-        row_pass, row_dtypes, row_logistic, row_softmax, row_l1, row_defaults, row_minibatch,
-        row_memory, row_startup,
+        row_pass, row_dtypes, row_logistic, row_softmax, row_l1, row_path, row_defaults,
+        row_minibatch, row_memory, row_startup,
     )
 }  # fmt: skip
 
