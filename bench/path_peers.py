@@ -66,7 +66,8 @@ def fit_skglm(X: Any, y: Matrix, strengths: Matrix, tol: float, logistic: bool) 
         solver = ProxNewton(tol=tol, fit_intercept=False, max_iter=1000)
         w = np.zeros(X.shape[1])
         for strength in strengths.tolist():
-            w = solver.solve(columns, 2.0 * y - 1.0, Logistic(), L1(strength), w_init=w.copy())[0]
+            start = {"w_init": w.copy(), "Xw_init": np.asarray(columns @ w)}
+            w = solver.solve(columns, 2.0 * y - 1.0, Logistic(), L1(strength), **start)[0]
             W.append(w.copy())
     return np.stack(W, axis=1)
 

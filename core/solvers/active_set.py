@@ -13,6 +13,7 @@ algorithms (NIPS 2006).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,7 +184,9 @@ class ActiveSet:
         again = self.inverse @ (self.hessian @ whole)[self.members]
         if not np.abs(again - self.signs).max(initial=0.0) <= DRIFT:
             among = self.hessian[np.ix_(self.members, self.members)]
-            self.inverse = np.linalg.inv(among)
+            # A singular one is left as it is: steps by it stall, and the members are taken anew.
+            with suppress(np.linalg.LinAlgError):
+                self.inverse = np.linalg.inv(among)
 
     def _exchange(self, w: Matrix, entering: int, sign: float) -> Matrix:
         """Let a column enter that depends on the members, for the first of them to reach zero.
@@ -221,11 +224,9 @@ def _independent(schur: Matrix, squares: Matrix) -> Matrix:
     least = DEPENDENT * squares
     taken = squares > 0.0
     if taken.all():
-        try:
+        with suppress(np.linalg.LinAlgError):
             if (np.diagonal(np.linalg.cholesky(schur)) ** 2 > least).all():
                 return taken
-        except np.linalg.LinAlgError:
-            pass
     left = schur.copy()
     for j in range(left.shape[0]):
         taken[j] = taken[j] and left[j, j] > least[j]
