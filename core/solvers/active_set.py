@@ -145,8 +145,9 @@ class ActiveSet:
         missing = w != 0
         missing[self.members] = False
         (entering,) = np.nonzero(missing)
-        taken = self._add(entering, np.sign(w[entering]))
-        w[entering[~taken]] = 0.0
+        if entering.size:
+            taken = self._add(entering, np.sign(w[entering]))
+            w[entering[~taken]] = 0.0
 
     def _add(self, entering: Matrix, signs: Matrix) -> Matrix:
         """Let these enter, and say which did: not those that depend on the others."""
@@ -158,10 +159,15 @@ class ActiveSet:
         solved = self.inverse @ edge
         schur = corner - edge.T @ solved
         taken = _independent(schur, np.diagonal(corner))
-        schur = np.linalg.inv(schur[np.ix_(taken, taken)])
-        solved = solved[:, taken]
+        if not taken.all():
+            schur, solved = schur[np.ix_(taken, taken)], solved[:, taken]
+        schur = 1.0 / schur if schur.shape[0] == 1 else np.linalg.inv(schur)
         side = -solved @ schur
-        self.inverse = np.block([[self.inverse - side @ solved.T, side], [side.T, schur]])
+        k = self.members.size
+        inverse = np.empty((k + schur.shape[0], k + schur.shape[0]))
+        inverse[:k, :k] = self.inverse - side @ solved.T
+        inverse[:k, k:], inverse[k:, :k], inverse[k:, k:] = side, side.T, schur
+        self.inverse = inverse
         self.members = np.concatenate([self.members, entering[taken]])
         self.signs = np.concatenate([self.signs, signs[taken]])
         self._keep_exact()
@@ -223,6 +229,8 @@ def _independent(schur: Matrix, squares: Matrix) -> Matrix:
     """Which rows of a matrix to keep so that it has an inverse; the first of those alike stays."""
     least = DEPENDENT * squares
     taken = squares > 0.0
+    if taken.size == 1:
+        return taken & (schur[0] > least)
     if taken.all():
         with suppress(np.linalg.LinAlgError):
             if (np.diagonal(np.linalg.cholesky(schur)) ** 2 > least).all():
