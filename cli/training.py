@@ -188,7 +188,9 @@ def run_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("coefficients", f"{count['not_zero']:,} of {count['all']:,} are not zero")
     ]  # fmt: skip
     if not math.isnan(gap):
-        sparse.append(("duality gap", f"{gap:.1e}: the cost is at most so far above its minimum"))
+        sparse.append(
+            ("duality gap", f"{max(gap, 0.0):.1e}: the cost is at most so far above its minimum")
+        )
     return [
         ("data", f"{summary['data']}: {rows['train']:,} rows to train, {rows['test']:,} held out"),
         ("split", summary["split"]),

@@ -52,6 +52,7 @@ def fold_paths(
     standardize: bool = False,
     max_iter: int = 100,
     tol: float = 1e-5,
+    relative_tol: bool = False,
     callbacks: Sequence[Callback] = (),
     who: str = "fold_paths",
     feature_names: Sequence[str] | None = None,
@@ -62,7 +63,7 @@ def fold_paths(
     Parameters
     ----------
     X, y, loss, backend, l1_ratio, n_outputs, sample_weight, fit_intercept, standardize, max_iter, \
-    tol, feature_names, fused
+    tol, relative_tol, feature_names, fused
         As in `fit_path`. Moments for `standardize` are those of the training rows.
     folds : sequence of Fold
     strengths : ndarray of shape (n_strengths,)
@@ -107,8 +108,8 @@ def fold_paths(
         path = fit_path(
             X, y, loss=loss, backend=backend, l1_ratio=l1_ratio, strengths=strengths / total,
             n_outputs=n_outputs, sample_weight=placed, fit_intercept=fit_intercept,
-            standardize=standardize, max_iter=max_iter, tol=tol, callbacks=callbacks,
-            who=own, feature_names=feature_names, fused=fused,
+            standardize=standardize, max_iter=max_iter, tol=tol, relative_tol=relative_tol,
+            callbacks=callbacks, who=own, feature_names=feature_names, fused=fused,
         )  # fmt: skip
         paths.append(path)
     return paths

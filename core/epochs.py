@@ -279,7 +279,7 @@ def _advice(reason: str, run: EpochRun, descent: Descent, n_epochs: int, norm: f
         return (
             f"the descent diverged: the loss is not finite at step {step + 1}, in epoch "
             f"{n_epochs + 1}, and the learning rate was {rate:.3g}. Lower the learning rate, scale "
-            "the columns (sklearn.preprocessing.StandardScaler), or clip gradients. The "
+            "the columns (sklearn.preprocessing.StandardScaler), or clip gradients (max_norm). The "
             "parameters of the best epoch are kept."
         )
     tol = run.options.gradient_tol

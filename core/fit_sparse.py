@@ -9,9 +9,10 @@ import numpy as np
 
 from ..backends import Array, Backend
 from .fit import LinearFit, start_of
+from .linalg import max_abs
 from .losses import Loss
 from .solvers import Callback, minimize_fista, minimize_proximal_newton
-from .sparse_setup import ready_objective
+from .sparse_setup import ready_objective, relative_to
 from .watching import FitStart, watching
 
 SOLVERS = {"proximal-newton": minimize_proximal_newton, "fista": minimize_fista}
@@ -33,6 +34,7 @@ def fit_sparse_model(
     max_iter: int = 100,
     tol: float = 1e-5,
     gap_tol: float = 0.0,
+    relative_tol: bool = False,
     W_start: np.ndarray[Any, Any] | None = None,
     b_start: np.ndarray[Any, Any] | None = None,
     callbacks: Sequence[Callback] = (),
@@ -56,6 +58,9 @@ def fit_sparse_model(
         The solver stops when no condition of optimality is violated by more than `tol`.
     gap_tol : float
         It also stops at this duality gap, as a share of the cost.
+    relative_tol : bool
+        `tol` counts in units of the least L1 strength that leaves no coefficient; finding that
+        takes a pass.
 
     Returns
     -------
@@ -88,6 +93,11 @@ def fit_sparse_model(
         ) as (objective, tol),
         watching(callbacks, FitStart(who, max_iter, "iteration")),
     ):  # fmt: skip
+        if relative_tol:
+            null = start_of(objective, None, None)
+            d = objective.n_features * objective.n_outputs
+            largest = max_abs(backend.xp, objective.value_gradient(null)[1][:d])
+            tol = relative_to(objective, tol, largest)
         minimize = SOLVERS["proximal-newton" if solver == "auto" else solver]
         result = minimize(
             objective, start_of(objective, W_start, b_start), float(l1_reg_strength),

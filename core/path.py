@@ -23,7 +23,7 @@ from .path_newton import NewtonPath
 from .path_point import PathPoint, Penalty
 from .solvers import Callback, minimize_lbfgs, minimize_newton, minimize_proximal_newton
 from .solvers.result import Coefficients, History
-from .sparse_setup import ready_objective
+from .sparse_setup import ready_objective, relative_to
 from .watching import FitStart, watching
 
 # No strength is small beside rounding: where y tells nothing, the path needs one all the same.
@@ -79,6 +79,7 @@ def fit_path(
     standardize: bool = False,
     max_iter: int = 100,
     tol: float = 1e-5,
+    relative_tol: bool = False,
     callbacks: Sequence[Callback] = (),
     who: str = "fit_path",
     feature_names: Sequence[str] | None = None,
@@ -91,7 +92,8 @@ def fit_path(
 
     Parameters
     ----------
-    X, y, loss, backend, n_outputs, sample_weight, fit_intercept, standardize, max_iter, tol
+    X, y, loss, backend, n_outputs, sample_weight, fit_intercept, standardize, max_iter, tol, \
+    relative_tol
         As in `fit_linear_model` and `fit_sparse_model`.
     l1_ratio : float
         Between 0 and 1; 0 is a path of ridge penalties, and needs `strengths`.
@@ -136,7 +138,7 @@ def fit_path(
         fit_intercept=fit_intercept, standardize=standardize, tol=tol, who=who,
         feature_names=feature_names, fused=fused,
     ) as (objective, tol):  # fmt: skip
-        solve, largest = _engine(objective, l1_ratio, max_iter, tol, strengths is None)
+        solve, largest = _engine(objective, l1_ratio, max_iter, tol, relative_tol)
         if strengths is None:
             largest = max(largest / l1_ratio, SMALLEST_STRENGTH)
             strengths = np.geomspace(largest, eps * largest, n_strengths)
@@ -152,15 +154,18 @@ def fit_path(
 
 
 def _engine(
-    objective: LinearObjective, l1_ratio: float, max_iter: int, tol: float, grid: bool
+    objective: LinearObjective, l1_ratio: float, max_iter: int, tol: float, relative_tol: bool
 ) -> tuple[Callable[[Sequence[Penalty]], Iterable[PathPoint]], float]:
-    """What solves a path, from strong to weak; and the largest strength, if a grid needs it."""
+    """What solves a path, from strong to weak; and the largest strength of an L1 penalty."""
     if is_quadratic(objective):
         by_gram = GramPath(read_quadratic(objective), objective.fit_intercept)
-        return partial(map, partial(by_gram.solve, tol=tol)), by_gram.largest_strength()
+        largest = by_gram.largest_strength()
+        tol = relative_to(objective, tol, largest) if relative_tol else tol
+        return partial(map, partial(by_gram.solve, tol=tol)), largest
     theta, largest = start_of(objective, None, None), 0.0
-    if grid or l1_ratio > 0.0:
+    if l1_ratio > 0.0:
         theta, largest = null_model(objective, theta, tol)
+        tol = relative_to(objective, tol, largest) if relative_tol else tol
     alone = _OneByOne(objective, theta, max_iter, tol)
     if shares_reads(objective) and l1_ratio > 0.0:
         return NewtonPath(objective, theta, tol, alone.solve_from).points, largest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -68,3 +69,15 @@ def ready_objective(
             raise_nonfinite, given_X, backend, who, feature_names, loss, given_y
         )
         yield objective, tol
+
+
+def relative_to(objective: LinearObjective, tol: float, largest: float) -> float:
+    """`tol` in units of the largest gradient without coefficients, and no less than rounding of y.
+
+    That gradient has the units of X times y, so that a model of X in millimetres stops where the
+    same model in kilometres does.
+    """
+    xp, y, weight = objective.backend.xp, objective.y, objective.sample_weight
+    squares = y * y if weight is None else weight * y * y
+    size = math.sqrt(float(xp.sum(squares)) / float(objective.weight_sum))
+    return max(tol * largest, 10.0 * float(xp.finfo(objective.dtype).eps) * size)

@@ -202,7 +202,10 @@ def fit_logistic_by_descent(
         X, target, optimizer=optimizer, options=epochs, rng=generator_of(random_state),
         start=start, **common,
     )  # fmt: skip
-    return found._replace(result=replace(found.result, solver=options.solver))
+    # The engine names its optimizer, which momentum and nesterov share with sgd.
+    own = f"solver {type(optimizer).__name__.lower()!r}"
+    message = found.result.message.replace(own, f"solver {options.solver!r}", 1)
+    return found._replace(result=replace(found.result, solver=options.solver, message=message))
 
 
 def _for_all_rows(options: DescentOptions, max_iter: int, objective: LinearObjective) -> Optimizer:

@@ -53,7 +53,7 @@ def _warn_of_deprecated(estimator: Any) -> None:
     if estimator.penalty != "deprecated":
         warnings.warn(
             "'penalty' was deprecated in scikit-learn 1.8. Leave it out: use C=np.inf instead of "
-            "penalty=None, and nothing instead of penalty='l2'.",
+            "penalty=None, l1_ratio=1 instead of penalty='l1', and nothing instead of 'l2'.",
             FutureWarning,
             stacklevel=5,
         )
@@ -135,3 +135,18 @@ def choose_solver(estimator: Any, n_classes: int) -> str:
         )
         raise ValueError(message)
     return LOGISTIC_SOLVERS[solver]
+
+
+def refuse_descents(solver: str, who: str) -> None:
+    """Raise for a solver that is there to watch one fit descend: paths have solvers of their own.
+
+    Raises
+    ------
+    ValueError
+    """
+    if solver in DESCENTS:
+        message = (
+            f"{who}: solver={solver!r} is for single fits of LogisticRegression; a path of "
+            "penalties is solved by methods of its own. Leave solver out."
+        )
+        raise ValueError(message)

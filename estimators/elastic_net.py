@@ -45,8 +45,9 @@ class ElasticNet(MultiOutputMixin, LinearRegressorMixin, LinearEstimator):
     copy_X : bool, default=True
         Accepted, without effect.
     tol : float, default=1e-5
-        Stop once no condition of optimality is violated by more, in units of the gradient of the
-        mean cost. (scikit-learn: 1e-4, of the duality gap over ||y||².)
+        Stop once no condition of optimality is violated by more than this share of the least
+        `alpha * l1_ratio` that leaves no coefficient: the units of X and y do not matter.
+        (scikit-learn: 1e-4, of the duality gap over ||y||².)
     warm_start : bool, default=False
         Begin at the previous fit's coefficients.
     positive : bool, default=False
@@ -168,8 +169,9 @@ class ElasticNet(MultiOutputMixin, LinearRegressorMixin, LinearEstimator):
         if l1 == 0.0:
             return fit_linear_model(data.X, data.y, **options)
         return fit_sparse_model(
-            data.X, data.y, l1_reg_strength=l1, W_start=start[0], b_start=start[1], **options
-        )
+            data.X, data.y, l1_reg_strength=l1, W_start=start[0], b_start=start[1],
+            relative_tol=True, **options,
+        )  # fmt: skip
 
     def _share(self) -> float:
         return float(self.l1_ratio)

@@ -97,7 +97,7 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), "array-like"],
-        "eps": [Interval(Real, 0, None, closed="neither")],
+        "eps": [Interval(Real, 0, 1, closed="neither")],
         "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "fit_intercept": ["boolean"],
         "precompute": [StrOptions({"auto"}), "array-like", "boolean"],
@@ -172,10 +172,7 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
         folds = self._folds(X, np.asarray(to_host(data.y)), for_splitter)
         options = fit_options(self, data)
         grid = self._grid(data, options)
-        paths = [
-            fold_paths(data.X, data.y, folds, strengths=alphas, l1_ratio=ratio, **options)
-            for ratio, alphas in grid
-        ]
+        paths = [self._paths(data, folds, ratio, alphas, options) for ratio, alphas in grid]
         n_alphas = n_common([path for of_ratio in paths for path in of_ratio])
         errors = np.asarray([
             [
@@ -200,6 +197,12 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
             [(path.strengths, path) for of_ratio in paths for path in of_ratio],
         )  # fmt: skip
         return self
+
+    @staticmethod
+    def _paths(data: FitData, folds: Any, ratio: float, alphas: Any, options: Any) -> Any:
+        return fold_paths(
+            data.X, data.y, folds, strengths=alphas, l1_ratio=ratio, relative_tol=True, **options
+        )
 
     def _is_counted(self) -> bool:
         return isinstance(self.alphas, Integral)

@@ -31,7 +31,7 @@ from ._cross_validation import (
 )
 from ._fit_data import FitData, fit_options, read_classification
 from ._inputs import name_of, to_host
-from ._logistic_options import check_l1_solver, choose_solver
+from ._logistic_options import check_l1_solver, choose_solver, refuse_descents
 from ._logistic_prediction import LogisticPredictionMixin
 from ._strengths import checked_values, warn_unconverged
 from .logistic import LogisticRegression, representative
@@ -70,7 +70,7 @@ class LogisticRegressionCV(CrossValidatedMixin, LogisticPredictionMixin, LinearE
     scoring : str or callable, default=None
         As in scikit-learn; None is accuracy. A function of (estimator, X, y) is given a fitted
         `LogisticRegression` and a copy of the held-out rows.
-    solver : as in `LogisticRegression`, default="auto"
+    solver : as in `LogisticRegression`, but for the descents, default="auto"
         Of the last fit; paths choose theirs.
     tol : float, default=1e-5
     max_iter : int, default=100
@@ -202,6 +202,7 @@ class LogisticRegressionCV(CrossValidatedMixin, LogisticPredictionMixin, LinearE
         Cs = self._grid()
         for_splitter, for_scorer = self._routed(params, sample_weight)
         data = read_classification(self, X, y, sample_weight)
+        refuse_descents(self.solver, name_of(self))
         choose_solver(self, data.classes.shape[0])
         labels = data.classes[data.codes]
         folds = self._folds(X, labels, for_splitter, classifier=True)

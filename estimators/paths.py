@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from ..core.fit import LinearFit
+from ..core.losses import HALF_SQUARED_ERROR
 from ..core.path import fit_path
 from ..core.solvers import SolverResult
 from ..core.solvers.result import SUCCESS, IterationRecord
 from ._fit_data import FitData, fit_options, read_classification, read_regression
 from ._inputs import feature_names, name_of
 from ._least_squares import reject_positive
-from ._logistic_options import choose_solver, l1_share
+from ._logistic_options import choose_solver, l1_share, refuse_descents
 from ._strengths import checked_values, strengths_of, warn_unconverged
 from .elastic_net import ElasticNet
 from .logistic import LogisticRegression, representative
@@ -98,6 +100,12 @@ class RegularizationPath:
         ------
         IndexError
         """
+        if not -len(self) <= index < len(self):
+            message = (
+                f"estimator_at({index}): this path has {len(self)} strengths. Pass an index from "
+                f"{-len(self)} to {len(self) - 1}."
+            )
+            raise IndexError(message)
         index = range(len(self))[index]
         model = unfitted(self.estimator)
         model.set_params(**{self.parameter: float(self.values[index])})
@@ -185,10 +193,10 @@ def regularization_path(
     0.51
     """
     who = f"regularization_path({name_of(estimator)})"
-    if not (0.0 < eps < 1.0 and n_strengths >= 1):
+    if not (0.0 < eps < 1.0 and isinstance(n_strengths, Integral) and n_strengths >= 1):
         message = (
-            f"{who}: {n_strengths=}, {eps=}. Pass at least one strength, and an eps between 0 "
-            "and 1, the share of the largest strength that the last one is."
+            f"{who}: {n_strengths=}, {eps=}. Pass a whole number of at least 1, and an eps "
+            "between 0 and 1, the share of the largest strength that the last one is."
         )
         raise ValueError(message)
     parameter = _parameter_of(estimator, who)
@@ -201,6 +209,7 @@ def regularization_path(
     fit = fit_path(
         data.X, data.y, l1_ratio=l1_ratio, n_strengths=n_strengths, eps=eps,
         strengths=None if values is None else strengths_of(parameter, values, scale),
+        relative_tol=data.loss is HALF_SQUARED_ERROR,  # as the estimators fit
         **{**fit_options(reader, data), "who": who},
     )  # fmt: skip
     if values is None:
@@ -230,10 +239,11 @@ def _parameter_of(estimator: Any, who: str) -> str:
         return "alpha"
     if not isinstance(estimator, LogisticRegression):
         message = (
-            f"{who}: the penalty of {name_of(estimator)} has no path here. Pass a Lasso, "
-            "ElasticNet, Ridge or LogisticRegression."
+            f"regularization_path was given {estimator!r}, which has no path here. Pass a Lasso, "
+            "ElasticNet, Ridge or LogisticRegression of xpfit: an object, not a class."
         )
         raise TypeError(message)
+    refuse_descents(estimator.solver, who)
     if estimator.penalty is None:
         message = (
             f"{who}: penalty=None leaves no penalty whose strength could vary. Leave penalty out."

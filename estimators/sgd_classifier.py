@@ -254,6 +254,7 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         sample_weight : array-like of shape (n_samples,) or None
         """
         self._check_options()
+        self._check_partial_fit()
         first = not hasattr(self, "classes_")
         known = self._known_classes(classes, first=first)
         y, weight = require_y(self, y), as_backend_array(sample_weight)

@@ -175,6 +175,7 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
         self, X: Any, y: Any, sample_weight: Any, *, max_iter: int, stop: bool
     ) -> SGDRegressor:
         self._check_options()
+        self._check_partial_fit()
         who, loss, goes_on = name_of(self), self._basic_loss(), hasattr(self, "coef_")
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=stop or not goes_on)

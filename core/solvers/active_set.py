@@ -230,7 +230,8 @@ def _independent(schur: Matrix, squares: Matrix) -> Matrix:
     least = DEPENDENT * squares
     taken = squares > 0.0
     if taken.size == 1:
-        return taken & (schur[0] > least)
+        taken &= schur[0] > least
+        return taken
     if taken.all():
         with suppress(np.linalg.LinAlgError):
             if (np.diagonal(np.linalg.cholesky(schur)) ** 2 > least).all():
