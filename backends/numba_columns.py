@@ -58,6 +58,8 @@ def accepts_column_newton(
         is_csr(X)
         and is_readable(X)
         and X.nnz > 0
+        # An entry in parts would have the curvature of its parts, not of their sum.
+        and X.has_canonical_format
         and X.shape[0] <= np.iinfo(np.int32).max
         and not objective.loss.is_multiclass
         and objective.dtype == np.float64

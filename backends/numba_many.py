@@ -15,7 +15,7 @@ from .blas_threads import single_blas_thread
 from .numba_layout import as_vector, is_csr, is_readable
 from .record import Array
 
-# Numbers of raw predictions in a block: with the rows of X they stay in the second cache.
+# Numbers of raw predictions, or of X, in a block: they stay in the second cache.
 BLOCK_NUMBERS = 1 << 16
 # Blocks whose sums share a slot, and slots at most.
 MOST_CHUNKS = 32
@@ -31,13 +31,14 @@ def losses_gradients(
     formulas = (loss.value, loss.gradient, loss.curvature)
     kernel = pointwise_passes(loss.name, formulas, "c", loss.captured_numbers()).losses_of_many
     (n, d), m = X.shape, W.shape[1]
-    rows = max(64, min(n, BLOCK_NUMBERS // m))
+    width = m if is_csr(X) else max(m, d)
+    rows = max(64, min(n, BLOCK_NUMBERS // width))
     chunk_rows = rows * max(1, -(-n // (rows * MOST_CHUNKS)))
     n_chunks = -(-n // chunk_rows)
     targets, weight, models = as_vector(y), as_vector(sample_weight), np.ascontiguousarray(W.T)
     parameters = tuple(float(parameter) for parameter in loss.parameters)
     totals, slopes = np.zeros((n_chunks, 2, m)), np.zeros((n_chunks, m, d))
-    room = np.empty((m, rows)), np.empty(rows)
+    room = np.empty((m, 0)), np.empty(0)
     call = targets[:0], weight[:0], *room, parameters, totals[0]
     prepare(kernel, f"losses_of_many[{loss.name}]", *call)
     chunks = itertools.count()

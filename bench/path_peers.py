@@ -12,7 +12,7 @@ import numpy as np
 
 from .peers import MANY_ITERATIONS, Matrix, quiet
 
-# X, y, strengths, tol, logistic -> (n_features, n_strengths)
+# X by columns, y, strengths, tol, logistic -> (n_features, n_strengths)
 PathFit = Callable[[Any, Matrix, Matrix, float, bool], Matrix]
 
 
@@ -24,8 +24,8 @@ class Peer(NamedTuple):
     logistic: bool  # whether it has that loss too
 
 
-def _by_columns(X: Any) -> Any:
-    """As the peers ask for it; converting is not part of what they are timed on at their best."""
+def by_columns(X: Any) -> Any:
+    """As the peers ask for it; converting is not timed."""
     return X.tocsc() if hasattr(X, "tocsc") else np.asfortranarray(X)
 
 
@@ -35,7 +35,7 @@ def fit_sklearn(X: Any, y: Matrix, strengths: Matrix, tol: float, logistic: bool
 
     assert not logistic
     with quiet():
-        _, W, _ = lasso_path(_by_columns(X), y, alphas=strengths, tol=tol, max_iter=MANY_ITERATIONS)
+        _, W, _ = lasso_path(X, y, alphas=strengths, tol=tol, max_iter=MANY_ITERATIONS)
     return np.asarray(W)
 
 
@@ -45,7 +45,7 @@ def fit_celer(X: Any, y: Matrix, strengths: Matrix, tol: float, logistic: bool) 
 
     with quiet():
         found = celer_path(
-            _by_columns(X), 2.0 * y - 1.0 if logistic else y, "logreg" if logistic else "lasso",
+            X, 2.0 * y - 1.0 if logistic else y, "logreg" if logistic else "lasso",
             alphas=strengths * (X.shape[0] if logistic else 1.0), tol=tol, max_iter=1000,
             use_PN=logistic,
         )  # fmt: skip
@@ -58,16 +58,16 @@ def fit_skglm(X: Any, y: Matrix, strengths: Matrix, tol: float, logistic: bool) 
     from skglm.penalties import L1
     from skglm.solvers import AndersonCD, ProxNewton
 
-    columns, W = _by_columns(X), []
+    W: list[Matrix] = []
     with quiet():
         if not logistic:
             cd = AndersonCD(tol=tol, fit_intercept=False, max_iter=1000)
-            return np.asarray(cd.path(columns, y, Quadratic(), L1(1.0), alphas=strengths)[1])
+            return np.asarray(cd.path(X, y, Quadratic(), L1(1.0), alphas=strengths)[1])
         solver = ProxNewton(tol=tol, fit_intercept=False, max_iter=1000)
         w = np.zeros(X.shape[1])
         for strength in strengths.tolist():
-            start = {"w_init": w.copy(), "Xw_init": np.asarray(columns @ w)}
-            w = solver.solve(columns, 2.0 * y - 1.0, Logistic(), L1(strength), **start)[0]
+            start = {"w_init": w.copy(), "Xw_init": np.asarray(X @ w)}
+            w = solver.solve(X, 2.0 * y - 1.0, Logistic(), L1(strength), **start)[0]
             W.append(w.copy())
     return np.stack(W, axis=1)
 

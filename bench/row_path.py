@@ -17,7 +17,7 @@ import numpy as np
 
 from .children import run_child
 from .figures import Row
-from .path_peers import PEERS, PathFit
+from .path_peers import PEERS, PathFit, by_columns
 from .peers import Matrix, has, missing_note
 from .problems import bundled_sets, classification_set
 from .row_l1 import MOST_SECONDS, SLOW
@@ -43,6 +43,7 @@ class Case(NamedTuple):
     """A problem and its penalties."""
 
     X: Any
+    columns: Any  # X as the peers ask for it
     y: Matrix  # float64
     logistic: bool
     strengths: Matrix  # descending
@@ -66,9 +67,8 @@ def make_case(name: str, size: Size, *, logistic: bool) -> Case:
     y = (problem.y == SETS[size][name] % problem.n_classes).astype(np.float64)
     at_zero = 0.5 if logistic else 0.0
     largest = float(np.abs(problem.X.T @ (y - at_zero)).max()) / problem.X.shape[0]
-    return Case(
-        problem.X, y, logistic, np.geomspace(largest, EPS * largest, N_PENALTIES[size])
-    )  # fmt: skip
+    strengths = np.geomspace(largest, EPS * largest, N_PENALTIES[size])
+    return Case(problem.X, by_columns(problem.X), y, logistic, strengths)
 
 
 def fit_ours(case: Case, tol: float) -> Matrix:
@@ -121,7 +121,7 @@ def search(
 
 
 def _at_case(fit: PathFit) -> Callable[[Case, float], Matrix]:
-    return lambda case, tol: fit(case.X, case.y, case.strengths, tol, case.logistic)
+    return lambda case, tol: fit(case.columns, case.y, case.strengths, tol, case.logistic)
 
 
 def find_peer(name: str, size: Size, case: Case, peer: str, smallest: Matrix) -> Found:

@@ -15,7 +15,7 @@ from .losses import HALF_BINOMIAL, HALF_SQUARED_ERROR
 from .objective import LinearObjective
 
 # Products with the Hessian that find its largest eigenvalue. Each is a pass. The norm that they
-# end with is never above it, and after ten within a few percent: rates up to twice 1 / L are safe.
+# end with is never above it; rates up to twice 1 / L converge, so it may be off by a factor of two.
 POWER_STEPS = 10
 MARGIN = 1.1
 

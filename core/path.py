@@ -94,7 +94,8 @@ def fit_path(
     ----------
     X, y, loss, backend, n_outputs, sample_weight, fit_intercept, standardize, max_iter, tol, \
     relative_tol
-        As in `fit_linear_model` and `fit_sparse_model`.
+        As in `fit_linear_model` and `fit_sparse_model`; `max_iter` is for each strength that is
+        fitted alone.
     l1_ratio : float
         Between 0 and 1; 0 is a path of ridge penalties, and needs `strengths`.
     strengths : array-like or None
@@ -125,6 +126,12 @@ def fit_path(
     >>> path.strengths.round(4).tolist(), path.W[:, 0, 0].round(4).tolist()
     ([1.3333, 0.1333, 0.0133], [0.0, 1.8, 1.98])
     """
+    if not (0.0 <= l1_ratio <= 1.0 and 0.0 < eps < 1.0 and n_strengths >= 1):
+        message = (
+            f"{who} was given {l1_ratio=}, {eps=}, {n_strengths=}. l1_ratio must lie between 0 and "
+            "1, eps inside of that, and at least one strength is needed."
+        )
+        raise ValueError(message)
     if strengths is not None:
         strengths = _checked(strengths, who)
     elif l1_ratio == 0.0:
@@ -179,6 +186,8 @@ def shares_reads(objective: LinearObjective) -> bool:
         and objective.size <= MOST_NEWTON_COLUMNS
         and objective.size <= objective.n_samples
         and objective.centre is None
+        # Another number of models is another program: a first path took three times as long.
+        and not objective.backend.compiles
     )
 
 
@@ -186,6 +195,7 @@ def is_quadratic(objective: LinearObjective) -> bool:
     """Whether one Gram matrix of all columns tells everything."""
     return (
         objective.loss is HALF_SQUARED_ERROR
+        and objective.n_outputs == 1
         and objective.n_features <= MOST_COLUMNS
         # About zero the Gram matrix of columns far from it is all rounding.
         and objective.centre is None

@@ -9,8 +9,8 @@ conjugate(tau a) <= conjugate(a) - (1 - tau) a raw + (1 - tau)^2 / (2 tau) loss'
 
 by Taylor's theorem: loss'' at tau a is at least tau times that at a. The products a_i raw_i add up
 to theta @ gradient, and where there is an intercept the slopes of one sign are scaled by another
-factor, for which their own gradient is read. So what is returned is above the exact gap by the
-square of a small number at most.
+factor, for which their own gradient is read. Near the minimum what is returned is above the exact
+gap by the square of a small number; far from it, where all slopes have one sign, it is infinity.
 """
 
 from __future__ import annotations

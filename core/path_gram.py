@@ -1,7 +1,7 @@
 """The path of a squared error from one Gram matrix: one read of X for all strengths.
 
 The mean squared error is a quadratic, L(theta) = value + gradient @ theta + 0.5 theta @ H @ theta,
-whose three parts one pass at zero gives. Everything else happens on the host: minima by their
+whose three parts one pass gives. Everything else happens on the host: minima by their
 active sets, the cost, and the duality gap, which for residuals a = raw - y is
 
 (1 - s)^2 L + s theta @ dL + l1 ||W||_1 + 0.5 l2 ||W||^2 + penalty*(s dL),  s = min(1, l1 / max|dL|)
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .fit import start_of
 from .objective import LinearObjective
 from .path_point import PathPoint, Penalty
 from .penalties import ElasticNet
@@ -30,22 +31,25 @@ MOST_COLUMNS = 2000
 
 
 class Quadratic(NamedTuple):
-    """value + gradient @ theta + 0.5 * theta @ hessian @ theta, on the host."""
+    """value + gradient @ t + 0.5 * t @ hessian @ t for t = theta - origin, on the host."""
 
     value: float
     gradient: Matrix  # shape=(size,)
     hessian: Matrix  # shape=(size, size)
+    origin: Matrix | float = 0.0  # shape=(size,), coefficients zero
 
 
 def read_quadratic(objective: LinearObjective) -> Quadratic:
-    """The squared error of an objective as a quadratic, in one pass; its L2 penalty is left out."""
-    backend = objective.backend
-    zero = backend.from_numpy(np.zeros(objective.size, dtype=objective.host_dtype))
-    value, gradient, hessian = objective.value_gradient_hessian(zero)
-    gradient, hessian = (
-        np.asarray(backend.to_numpy(a), dtype=np.float64) for a in (gradient, hessian)
+    """The squared error of an objective without a penalty as a quadratic, in one pass.
+
+    About the mean of y: about zero, a y far from it would leave costs that are all rounding.
+    """
+    backend, start = objective.backend, start_of(objective, None, None)
+    value, gradient, hessian = objective.value_gradient_hessian(start)
+    origin, gradient, hessian = (
+        np.asarray(backend.to_numpy(a), dtype=np.float64) for a in (start, gradient, hessian)
     )
-    return Quadratic(value, gradient, 0.5 * (hessian + hessian.T))
+    return Quadratic(value, gradient, 0.5 * (hessian + hessian.T), origin)
 
 
 @dataclass
@@ -107,7 +111,7 @@ class GramPath:
         return self._point(self.minimum(penalty, tol), penalty, tol)
 
     def minimum(self, penalty: Penalty, tol: float) -> Matrix:
-        """theta at the minimum at one strength."""
+        """theta - origin at the minimum at one strength."""
         if penalty.l1 == 0.0:
             values, vectors = self._eigen()
             self.W = -(vectors @ ((vectors.T @ self.slopes) / (values + penalty.l2)))
@@ -136,7 +140,7 @@ class GramPath:
         return self.active
 
     def _point(self, theta: Matrix, penalty: Penalty, tol: float) -> PathPoint:
-        value, gradient, hessian = self.quadratic
+        value, gradient, hessian, origin = self.quadratic
         d, W, l1, l2 = self.n_penalized, self.W, *penalty
         slope = gradient + hessian @ theta
         mean_loss = value + 0.5 * float((gradient + slope) @ theta)
@@ -152,7 +156,7 @@ class GramPath:
             f"{tol:.3g}. Columns of very different scale are the usual cause: set standardize=True."
         )  # fmt: skip
         reason = CONVERGED if met else OUT_OF_ITERATIONS
-        return PathPoint(theta, mean_loss + penalized, violation, 1, reason, message, gap)
+        return PathPoint(theta + origin, mean_loss + penalized, violation, 1, reason, message, gap)
 
 
 def _gap(mean_loss: float, v: Matrix, along: float, penalized: float, penalty: Penalty) -> float:

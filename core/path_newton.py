@@ -35,9 +35,6 @@ GROUP = 33
 # Rounds of a group, and the share of a violation that a round may leave.
 MAX_ROUNDS = 12
 STALLED = 0.5
-# Raw predictions of a group are held for a block of rows only, but for all rows where a backend
-# takes X whole.
-MOST_NUMBERS = 1 << 25
 
 
 class Knot(NamedTuple):
@@ -70,23 +67,29 @@ class NewtonPath:
     one_by_one: Callable[[Penalty, Any], PathPoint]
 
     def __post_init__(self) -> None:
+        self.given_up = False
         self.knot = self._knot(Penalty(math.inf, 0.0), self.theta)
         self.null, d = self.knot.theta, self.objective.n_features
         self.largest = float(np.abs(self.knot.gradient[:d]).max(initial=0.0))
 
     def points(self, penalties: Sequence[Penalty]) -> Iterator[PathPoint]:
         """The minima, in order; a group is solved when its first is asked for."""
-        most = max(1, min(GROUP, MOST_NUMBERS // max(1, self.objective.n_samples)))
-        for first in range(0, len(penalties), most):
-            yield from self._group(penalties[first : first + most])
+        theta = self.theta
+        for first in range(0, len(penalties), GROUP):
+            group = penalties[first : first + GROUP]
+            if not self.given_up:
+                points = self._group(group)
+                theta = self._send(np.asarray(self._host(points[-1].theta)))
+                yield from points
+                continue
+            for penalty in group:
+                point = self.one_by_one(penalty, theta)
+                theta = point.theta
+                yield point
 
     def _knot(self, penalty: Penalty, theta: Any) -> Knot:
-        backend = self.objective.backend
-        _, gradient, hessian = self.objective.value_gradient_hessian(theta)
-        parts = (
-            np.array(backend.to_numpy(a), dtype=np.float64) for a in (theta, gradient, hessian)
-        )
-        theta, gradient, hessian = parts
+        _, *derivatives = self.objective.value_gradient_hessian(theta)
+        theta, gradient, hessian = (self._host(a) for a in (theta, *derivatives))
         return Knot(penalty, theta, gradient, 0.5 * (hessian + hessian.T))
 
     def _group(self, penalties: Sequence[Penalty]) -> list[PathPoint]:
@@ -119,6 +122,8 @@ class NewtonPath:
             left = going_on
             if not left:
                 break
+        # Where Hessians change too fast for straight lines, the rest of the path goes alone too.
+        self.given_up = 2 * len(found) < len(penalties)
         self._certify(found, slopes, penalties)
         for k, penalty in enumerate(penalties):
             if k not in found:
@@ -153,6 +158,9 @@ class NewtonPath:
         model.W = knot.theta[: self.objective.n_features]
         theta = model.minimum(penalty, 0.1 * self.tol)
         return self._knot(penalty, self._send(theta))
+
+    def _host(self, array: Any) -> Matrix:
+        return np.array(self.objective.backend.to_numpy(array), dtype=np.float64)
 
     def _send(self, theta: Matrix) -> Any:
         return self.objective.backend.from_numpy(

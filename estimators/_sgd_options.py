@@ -128,16 +128,6 @@ class MinibatchEstimator(LinearEstimator):
             )
             raise ValueError(message)
 
-    def _check_partial_fit(self) -> None:
-        """Refuse what one call of `partial_fit`, which is one epoch, cannot do."""
-        for name in ("early_stopping", "checkpoint"):
-            if getattr(self, name):
-                message = (
-                    f"{name_of(self)}({name}={getattr(self, name)!r}).partial_fit: {name} should "
-                    f"be left out with partial_fit, which takes one epoch a call. Use fit."
-                )
-                raise ValueError(message)
-
     def _strengths(self) -> tuple[float, float]:
         """Of the L1 and the L2 penalty.
 

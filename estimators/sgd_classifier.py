@@ -245,6 +245,8 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
     ) -> SGDClassifier:
         """One epoch over these rows, from where the last call ended.
 
+        `early_stopping`, `checkpoint` and `resume` are for `fit`, and without effect here.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
@@ -254,7 +256,6 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         sample_weight : array-like of shape (n_samples,) or None
         """
         self._check_options()
-        self._check_partial_fit()
         first = not hasattr(self, "classes_")
         known = self._known_classes(classes, first=first)
         y, weight = require_y(self, y), as_backend_array(sample_weight)

@@ -158,6 +158,8 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SGDRegressor:
         """One epoch over these rows, from where the last call ended.
 
+        `early_stopping`, `checkpoint` and `resume` are for `fit`, and without effect here.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
@@ -175,7 +177,6 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
         self, X: Any, y: Any, sample_weight: Any, *, max_iter: int, stop: bool
     ) -> SGDRegressor:
         self._check_options()
-        self._check_partial_fit()
         who, loss, goes_on = name_of(self), self._basic_loss(), hasattr(self, "coef_")
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=stop or not goes_on)

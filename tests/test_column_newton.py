@@ -154,3 +154,24 @@ def test_the_kernel_says_when_it_did_not_arrive() -> None:
     assert np.abs(theta - far).max() < 0.5
     dense = LinearObjective(X.toarray(), y, weight, HALF_BINOMIAL, NUMBA)
     assert not kernel.accepts(dense, columns, start, 0.01, 1e-12, 1)
+
+
+@pytest.mark.parametrize("loss", [HALF_SQUARED_ERROR, HALF_BINOMIAL], ids=lambda loss: loss.name)
+def test_entries_that_are_stored_in_parts(loss: Any) -> None:
+    rng = np.random.default_rng(3)
+    whole = sp.random_array((120, 700), density=0.05, format="coo", rng=rng)
+    rows, columns = (np.repeat(index, 3) for index in whole.coords)
+    index = np.argsort(rows, kind="stable")
+    starts = np.searchsorted(rows[index], np.arange(121))
+    parts = sp.csr_matrix(
+        (np.repeat(whole.data / 3.0, 3)[index], columns[index], starts), shape=whole.shape
+    )
+    assert parts.nnz == 3 * whole.nnz
+    y = np.asarray(whole.tocsr()[:, :9].sum(axis=1)).ravel()
+    y = (y > np.median(y)) * 1.0 if loss is HALF_BINOMIAL else y
+    numba = get_backend("numba")
+    options: dict[str, Any] = {"loss": loss, "backend": numba, "l1_reg_strength": 1e-3, "tol": 1e-8}
+    expected = fit_sparse_model(sp.csr_matrix(whole.tocsr()), y, max_iter=1000, **options)
+    found = fit_sparse_model(parts, y, max_iter=1000, **options)
+    np.testing.assert_allclose(found.W, expected.W, atol=1e-3)
+    assert found.result.converged

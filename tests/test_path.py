@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import enet_path
 from test_sparse_solvers import TOL, optimality, problem
 
@@ -23,6 +25,7 @@ from xpfit.core.losses import (
     Loss,
     huber,
 )
+from xpfit.core.many_passes import losses_gradients
 from xpfit.core.path import PathFit, fit_path
 from xpfit.core.solvers.result import CONVERGED
 
@@ -168,6 +171,60 @@ def test_columns_far_off_centre() -> None:
     far = fit_path(X + 1e7, y, loss=HALF_SQUARED_ERROR, backend=NUMPY, n_strengths=6, eps=0.01)
     np.testing.assert_allclose(far.strengths, near.strengths, rtol=1e-6)
     np.testing.assert_allclose(far.W, near.W, atol=2e-3)
+
+
+@pytest.mark.parametrize("far", [1e4, 1e8])
+def test_targets_far_from_zero(far: float) -> None:
+    X, y, _ = problem(HALF_SQUARED_ERROR)
+    options: dict[str, Any] = {"loss": HALF_SQUARED_ERROR, "backend": NUMPY, "n_strengths": 6}
+    near, path = fit_path(X, y, eps=0.01, **options), fit_path(X, y + far, eps=0.01, **options)
+    np.testing.assert_allclose(path.W, near.W, atol=1e-15 * far + 1e-9, rtol=1e-6)
+    np.testing.assert_allclose(path.b, near.b + far, rtol=1e-9)
+    np.testing.assert_allclose(path.losses, near.losses, rtol=1e-14 * far + 1e-9)
+    assert path.duality_gaps.min() > -1e-15 * far
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"l1_ratio": 1.5}, {"l1_ratio": -0.5}, {"eps": 2.0}, {"eps": 0.0}, {"n_strengths": 0}],
+)
+def test_paths_that_are_none(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="l1_ratio must lie between 0 and 1"):
+        path_of(NUMPY, HALF_SQUARED_ERROR, **options)
+
+
+def test_hessians_that_change_too_fast() -> None:
+    # The classes come apart: after the first groups each strength goes alone.
+    X, y = load_breast_cancer(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    path = fit_path(X, y * 1.0, loss=HALF_BINOMIAL, backend=NUMPY, n_strengths=100, tol=1e-6)
+    assert set(path.stop_reasons) == {CONVERGED}
+    gentle = fit_path(X, y * 1.0, loss=HALF_BINOMIAL, backend=NUMPY, n_strengths=100, eps=0.01)
+    assert gentle.n_passes < 50
+    for k in (50, 99):
+        found = optimality(
+            _At(path.W[k], path.b[k]), X, y * 1.0, np.ones(len(y)), HALF_BINOMIAL,
+            path.strengths[k], 0.0,
+        )  # fmt: skip
+        assert found <= 2e-6
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_many_models_are_read_in_small_blocks(dtype: Any) -> None:
+    rng = np.random.default_rng(8)
+    X = rng.integers(0, 5, (20_000, 300)).astype(dtype)
+    y, W = rng.integers(0, 2, 20_000) * 1.0, rng.normal(size=(300, 2)) * 0.01
+    numba = get_backend("numba")
+    arguments = (X, y, None, W, np.zeros(2), HALF_BINOMIAL)
+    expected = losses_gradients(*arguments, backend=numba, fused=False)
+    losses_gradients(*arguments, backend=numba)  # compiles
+    tracemalloc.start()
+    found = losses_gradients(*arguments, backend=numba)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8e6  # X in float64 would be 48 MB
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-8)
 
 
 def test_a_callback_sees_each_strength_and_may_end_the_path() -> None:

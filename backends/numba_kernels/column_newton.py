@@ -149,7 +149,7 @@ def column_newton(columns, y, weight, total, w, b, l1, l2, free, tol, max_steps,
         # A promise that is all rounding may still lower the violation.
         if not predicted <= rounding:
             w[:] = before
-            return b, step, AT_LIMIT
+            return b, step, OUT_OF_STEPS
         share, change_of_w = 1.0, w - before
         for halving in range(HALVINGS):
             raw += (share if halving == 0 else -share) * along
@@ -159,9 +159,9 @@ def column_newton(columns, y, weight, total, w, b, l1, l2, free, tol, max_steps,
             if found <= cost + C1 * share * predicted + rounding:
                 break
             share *= 0.5
-        if not math.isfinite(found) or found > cost + rounding:
+        else:
             w[:] = before
-            return b, step, AT_LIMIT
+            return b, step, OUT_OF_STEPS
         b += share * offset
         cost = found
     return b, max_steps, OUT_OF_STEPS

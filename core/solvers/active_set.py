@@ -102,8 +102,10 @@ class ActiveSet:
                 entering = self._worst(outside, tol)
                 if not self._add(entering, -np.sign(slope[entering])).any():
                     worst = int(np.argmax(outside))
-                    w = self._exchange(w, worst, -float(np.sign(slope[worst])))
-                    before = np.inf
+                    moved = self._exchange(w, worst, -float(np.sign(slope[worst])))
+                    if moved is None:
+                        break
+                    w, before = moved, np.inf
                     continue
                 residual = slope[self.members] + l1 * self.signs
             w, whole = self._step(w, residual)
@@ -194,8 +196,9 @@ class ActiveSet:
             with suppress(np.linalg.LinAlgError):
                 self.inverse = np.linalg.inv(among)
 
-    def _exchange(self, w: Matrix, entering: int, sign: float) -> Matrix:
+    def _exchange(self, w: Matrix, entering: int, sign: float) -> Matrix | None:
         """Let a column enter that depends on the members, for the first of them to reach zero.
+        None where no member falls.
 
         Along w[entering] += t * sign with the members making up for it, only the penalty changes,
         and it falls: the condition of this column is violated, those of the members hold.
@@ -206,7 +209,7 @@ class ActiveSet:
         share = np.where(falls, np.abs(among) / np.where(falls, np.abs(along), 1.0), np.inf)
         step = float(share.min(initial=np.inf))
         if not np.isfinite(step):
-            return w
+            return None
         leaving = share <= step
         w = w.copy()
         w[self.members] = np.where(leaving, 0.0, among + step * along)
