@@ -20,7 +20,10 @@ import numpy as np
 from ..backends.numba_kernels.threads import n_threads, run_on_threads
 from .timing import Comparison, compare
 
-LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn", "glum", "torch", "jax", "xpfit")
+LIBRARIES = (
+    "numpy", "scipy", "numba", "scikit-learn", "glum", "celer", "skglm", "torch", "jax", "optax",
+    "xpfit",
+)  # fmt: skip
 MIB = 1 << 20
 
 
