@@ -145,7 +145,7 @@ def test_control_c_ends_the_fit() -> None:
 
 
 def test_fits_that_did_not_converge_are_counted_in_one_warning() -> None:
-    wide = RNG.normal(size=(80, 600))
+    wide = RNG.normal(size=(80, 2100))  # no Gram matrix of all columns
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         LassoCV(alphas=[1.0, 1e-3], cv=2, max_iter=1, tol=1e-12).fit(wide, y)

@@ -159,7 +159,7 @@ def test_strengths_that_did_not_converge_are_named_in_one_warning() -> None:
 @pytest.mark.parametrize(
     ("estimator", "y", "more", "error", "what"),
     [
-        (HuberRegressor(), NUMERIC, {}, TypeError, "HuberRegressor has no path"),
+        (HuberRegressor(), NUMERIC, {}, TypeError, "HuberRegressor.*has no path"),
         (Ridge(), NUMERIC, {}, ValueError, "Pass the strengths"),
         (LogisticRegression(), BINARY, {}, ValueError, "Pass the strengths"),
         (LogisticRegression(penalty=None), BINARY, {}, ValueError, "penalty=None"),
