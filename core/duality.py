@@ -23,6 +23,7 @@ from ..backends import Array, Namespace
 from .losses import HALF_BINOMIAL, HALF_POISSON, HALF_SQUARED_ERROR
 from .objective import LinearObjective
 from .passes import predict_raw
+from .penalties import ElasticNet
 
 
 def _x_log_x(xp: Namespace, x: Array) -> Array:
@@ -94,18 +95,12 @@ def duality_gap(objective: LinearObjective, l1: float, theta: Array, cost: float
     if objective.fit_intercept:
         a = _balanced(xp, a, weight)
     v = _correlations(objective, a)
-    largest = float(xp.max(xp.abs(v))) if v.shape[0] else 0.0
-    shares = {1.0} if largest <= l1 or objective.l2_reg_strength > 0.0 else set()
-    if largest > l1:
-        shares.add(l1 / largest)
+    net = ElasticNet(l1, objective.l2_reg_strength)
     gaps = [float("inf")]
-    for share in shares:
+    for share in net.feasible_shares(xp, v):
         values = conjugate(xp, y, share * a)
         sum_conjugates = float(xp.sum(values if weight is None else weight * values))
-        beyond = xp.clip(xp.abs(share * v) - l1, 0.0)
-        l2 = objective.l2_reg_strength
-        conjugate_penalty = float(xp.sum(beyond * beyond)) / (2.0 * l2) if l2 > 0.0 else 0.0
-        gaps.append(cost + sum_conjugates / total + conjugate_penalty)
+        gaps.append(cost + sum_conjugates / total + net.conjugate(xp, share * v))
     return min(gaps)
 
 

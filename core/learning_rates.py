@@ -66,7 +66,7 @@ def full_batch_rate(objective: LinearObjective) -> float:
     backend, loss = objective.backend, objective.loss
     xp, K = backend.xp, objective.n_outputs
     at_zero = 1.0 / K if loss.is_multiclass else steepest_curvature(loss)
-    host = np.float32 if "float32" in str(objective.dtype) else np.float64
+    host = objective.host_dtype
     drawn = np.random.default_rng(0).standard_normal(objective.size)
     direction = backend.from_numpy((drawn / float(np.linalg.norm(drawn))).astype(host))
     zero, largest = xp.zeros_like(direction), 0.0

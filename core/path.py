@@ -20,7 +20,8 @@ from .losses import HALF_SQUARED_ERROR, Loss
 from .objective import LinearObjective
 from .path_gram import MOST_COLUMNS, GramPath, read_quadratic
 from .path_newton import NewtonPath
-from .path_point import PathPoint, Penalty
+from .path_point import PathPoint
+from .penalties import ElasticNet
 from .solvers import Callback, minimize_lbfgs, minimize_newton, minimize_proximal_newton
 from .solvers.result import Coefficients, History
 from .sparse_setup import ready_objective, relative_to
@@ -149,7 +150,7 @@ def fit_path(
         if strengths is None:
             largest = max(largest / l1_ratio, SMALLEST_STRENGTH)
             strengths = np.geomspace(largest, eps * largest, n_strengths)
-        penalties = [Penalty(s * l1_ratio, s * (1.0 - l1_ratio)) for s in strengths.tolist()]
+        penalties = [ElasticNet(s * l1_ratio, s * (1.0 - l1_ratio)) for s in strengths.tolist()]
         points, history = [], History(callbacks)
         with watching(callbacks, FitStart(who, len(strengths), "strength")):
             for point in solve(penalties):
@@ -162,7 +163,7 @@ def fit_path(
 
 def _engine(
     objective: LinearObjective, l1_ratio: float, max_iter: int, tol: float, relative_tol: bool
-) -> tuple[Callable[[Sequence[Penalty]], Iterable[PathPoint]], float]:
+) -> tuple[Callable[[Sequence[ElasticNet]], Iterable[PathPoint]], float]:
     """What solves a path, from strong to weak; and the largest strength of an L1 penalty."""
     if is_quadratic(objective):
         by_gram = GramPath(read_quadratic(objective), objective.fit_intercept)
@@ -248,11 +249,11 @@ class _OneByOne:
     max_iter: int
     tol: float
 
-    def solve_from(self, penalty: Penalty, theta: Array) -> PathPoint:
+    def solve_from(self, penalty: ElasticNet, theta: Array) -> PathPoint:
         self.theta = theta
         return self.solve(penalty)
 
-    def solve(self, penalty: Penalty) -> PathPoint:
+    def solve(self, penalty: ElasticNet) -> PathPoint:
         objective = self.objective
         at = replace(objective, l2_reg_strength=penalty.l2, rows_read=0)
         options: dict[str, Any] = {"max_iter": self.max_iter, "tol": self.tol}

@@ -24,7 +24,7 @@ from ..backends import Array, Namespace
 from .losses import HALF_BINOMIAL, HALF_POISSON, PointwiseLoss
 from .many_passes import ManySums
 from .objective import LinearObjective
-from .path_point import Penalty
+from .penalties import ElasticNet
 
 Matrix = np.ndarray[Any, Any]
 
@@ -61,6 +61,7 @@ def _none(xp: Namespace, y: Array, raw_prediction: Array) -> Array:
     return 0.0 * raw_prediction
 
 
+# Each formula is compiled by itself, so none can call another (those of the losses neither).
 # What is summed up, written as a loss: its value is loss'^2 / loss'', its gradient loss' where that
 # is positive.
 CERTIFICATES: dict[Callable[..., Array], PointwiseLoss] = {
@@ -83,7 +84,7 @@ def path_gaps(
     losses: Matrix,
     gradients: Matrix,
     sums: ManySums,
-    penalties: Sequence[Penalty],
+    penalties: Sequence[ElasticNet],
 ) -> Matrix:
     """The gap of each model.
 
@@ -95,7 +96,7 @@ def path_gaps(
         Mean losses.
     sums : ManySums
         Of the loss that `certificate_of` returns, as means and with respect to theta.
-    penalties : sequence of Penalty
+    penalties : sequence of ElasticNet
 
     Returns
     -------
@@ -116,13 +117,13 @@ def path_gaps(
             scaled, along = part[:d], float(theta @ part)
         v = v - (1.0 - t) * scaled
         conjugates = float(theta @ gradient) - float(losses[k]) - (1.0 - t) * along
-        cost = float(losses[k]) + float(penalty.value(theta[:d]))
+        cost = float(losses[k]) + float(penalty.value(np, theta[:d]))
         # theta @ (slopes as they are scaled by now), of which a share takes as much again.
         product = float(theta @ gradient) - (1.0 - t) * along
         gaps[k] = min(
-            cost + conjugates - (1.0 - share) * product + penalty.conjugate(share * v)
+            cost + conjugates - (1.0 - share) * product + penalty.conjugate(np, share * v)
             + _second_order(share * t, float(sums.losses[k]))
-            for share in penalty.feasible_shares(v)
+            for share in penalty.feasible_shares(np, v)
         )  # fmt: skip
     return gaps
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .fit import start_of
 from .objective import LinearObjective
-from .path_point import PathPoint, Penalty
+from .path_point import PathPoint
 from .penalties import ElasticNet
 from .solvers.active_set import ActiveSet
 from .solvers.result import CONVERGED, OUT_OF_ITERATIONS
@@ -65,7 +65,7 @@ class GramPath:
     Examples
     --------
     >>> part = Quadratic(2.0, np.asarray([-2.0]), np.asarray([[1.0]]))
-    >>> point = GramPath(part, fit_intercept=False).solve(Penalty(0.5, 0.0), 1e-12)
+    >>> point = GramPath(part, fit_intercept=False).solve(ElasticNet(0.5, 0.0), 1e-12)
     >>> point.theta.tolist(), point.loss, point.duality_gap
     ([1.5], 0.875, 0.0)
     """
@@ -106,11 +106,11 @@ class GramPath:
         """The least L1 strength that leaves no coefficient."""
         return float(np.abs(self.slopes).max(initial=0.0))
 
-    def solve(self, penalty: Penalty, tol: float) -> PathPoint:
+    def solve(self, penalty: ElasticNet, tol: float) -> PathPoint:
         """The minimum at one strength, and what is to be said of it."""
         return self._point(self.minimum(penalty, tol), penalty, tol)
 
-    def minimum(self, penalty: Penalty, tol: float) -> Matrix:
+    def minimum(self, penalty: ElasticNet, tol: float) -> Matrix:
         """theta - origin at the minimum at one strength."""
         if penalty.l1 == 0.0:
             values, vectors = self._eigen()
@@ -139,16 +139,16 @@ class GramPath:
             self.l2 = l2
         return self.active
 
-    def _point(self, theta: Matrix, penalty: Penalty, tol: float) -> PathPoint:
+    def _point(self, theta: Matrix, penalty: ElasticNet, tol: float) -> PathPoint:
         value, gradient, hessian, origin = self.quadratic
-        d, W, l1, l2 = self.n_penalized, self.W, *penalty
+        d, W = self.n_penalized, self.W
         slope = gradient + hessian @ theta
         mean_loss = value + 0.5 * float((gradient + slope) @ theta)
-        net = ElasticNet(l1, l2)
-        violation = max(net.violation(np, W, slope[:d]), float(np.abs(slope[d:]).max(initial=0.0)))
-        penalized = penalty.value(W)
+        at_intercept = float(np.abs(slope[d:]).max(initial=0.0))
+        violation = max(penalty.violation(np, W, slope[:d]), at_intercept)
+        penalized = float(penalty.value(np, W))
         gap = None
-        if l1 > 0.0:
+        if penalty.l1 > 0.0:
             gap = _gap(max(mean_loss, 0.0), slope[:d], float(slope @ theta), penalized, penalty)
         met = violation <= tol
         message = "" if met else (
@@ -159,9 +159,12 @@ class GramPath:
         return PathPoint(theta + origin, mean_loss + penalized, violation, 1, reason, message, gap)
 
 
-def _gap(mean_loss: float, v: Matrix, along: float, penalized: float, penalty: Penalty) -> float:
+def _gap(mean_loss: float, v: Matrix, along: float, penalized: float, penalty: ElasticNet) -> float:
     """The formula of the module's text; `along` is theta @ dL."""
     return min(
-        (1.0 - share) ** 2 * mean_loss + share * along + penalized + penalty.conjugate(share * v)
-        for share in penalty.feasible_shares(v)
+        (1.0 - share) ** 2 * mean_loss
+        + share * along
+        + penalized
+        + penalty.conjugate(np, share * v)
+        for share in penalty.feasible_shares(np, v)
     )

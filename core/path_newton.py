@@ -22,7 +22,7 @@ from .many_passes import ManySums, losses_gradients
 from .objective import LinearObjective
 from .path_gaps import certificate_of, path_gaps
 from .path_gram import GramPath, Quadratic
-from .path_point import PathPoint, Penalty
+from .path_point import PathPoint
 from .penalties import ElasticNet
 from .solvers.result import CONVERGED
 
@@ -40,7 +40,7 @@ STALLED = 0.5
 class Knot(NamedTuple):
     """A point near the path, with what one pass said of the smooth cost there."""
 
-    penalty: Penalty
+    penalty: ElasticNet
     theta: Matrix
     gradient: Matrix
     hessian: Matrix
@@ -64,15 +64,15 @@ class NewtonPath:
     objective: LinearObjective
     theta: Any
     tol: float
-    one_by_one: Callable[[Penalty, Any], PathPoint]
+    one_by_one: Callable[[ElasticNet, Any], PathPoint]
 
     def __post_init__(self) -> None:
         self.given_up = False
-        self.knot = self._knot(Penalty(math.inf, 0.0), self.theta)
+        self.knot = self._knot(ElasticNet(math.inf, 0.0), self.theta)
         self.null, d = self.knot.theta, self.objective.n_features
         self.largest = float(np.abs(self.knot.gradient[:d]).max(initial=0.0))
 
-    def points(self, penalties: Sequence[Penalty]) -> Iterator[PathPoint]:
+    def points(self, penalties: Sequence[ElasticNet]) -> Iterator[PathPoint]:
         """The minima, in order; a group is solved when its first is asked for."""
         theta = self.theta
         for first in range(0, len(penalties), GROUP):
@@ -87,12 +87,12 @@ class NewtonPath:
                 theta = point.theta
                 yield point
 
-    def _knot(self, penalty: Penalty, theta: Any) -> Knot:
+    def _knot(self, penalty: ElasticNet, theta: Any) -> Knot:
         _, *derivatives = self.objective.value_gradient_hessian(theta)
         theta, gradient, hessian = (self._host(a) for a in (theta, *derivatives))
         return Knot(penalty, theta, gradient, 0.5 * (hessian + hessian.T))
 
-    def _group(self, penalties: Sequence[Penalty]) -> list[PathPoint]:
+    def _group(self, penalties: Sequence[ElasticNet]) -> list[PathPoint]:
         models = []
         for first in range(0, len(penalties), STRIDE):
             part = penalties[first : first + STRIDE]
@@ -134,7 +134,7 @@ class NewtonPath:
         return [found[k] for k in range(len(penalties))]
 
     def _certify(
-        self, found: dict[int, PathPoint], slopes: Matrix, penalties: Sequence[Penalty]
+        self, found: dict[int, PathPoint], slopes: Matrix, penalties: Sequence[ElasticNet]
     ) -> None:
         """Give each point its duality gap, where the loss has one, in one more read."""
         summed = certificate_of(self.objective)
@@ -142,17 +142,19 @@ class NewtonPath:
             return
         own, d = list(found), self.objective.n_features
         thetas, asked = np.stack([found[k].theta for k in own]), [penalties[k] for k in own]
-        losses = np.asarray([found[k].loss - penalties[k].value(found[k].theta[:d]) for k in own])
+        losses = np.asarray(
+            [found[k].loss - float(penalties[k].value(np, found[k].theta[:d])) for k in own]
+        )
         gaps = path_gaps(thetas, losses, slopes[own], self._means(thetas, summed), asked)
         for k, gap in zip(own, gaps.tolist(), strict=True):
             found[k] = found[k]._replace(duality_gap=gap)
 
-    def _first(self, model: GramPath, penalty: Penalty, tol: float) -> Matrix:
+    def _first(self, model: GramPath, penalty: ElasticNet, tol: float) -> Matrix:
         # Rounding of the largest strength must not let a coefficient in.
         none = penalty.l1 >= self.largest * (1.0 - 1e-12)
         return self.null if none else model.minimum(penalty, tol)
 
-    def _next_knot(self, penalty: Penalty) -> Knot:
+    def _next_knot(self, penalty: ElasticNet) -> Knot:
         knot = self.knot
         model = GramPath(_model(knot, knot.hessian), self.objective.fit_intercept)
         model.W = knot.theta[: self.objective.n_features]
@@ -191,23 +193,22 @@ class NewtonPath:
         return rows
 
     def _point(
-        self, theta: Matrix, loss: float, gradient: Matrix, penalty: Penalty, rounds: int
+        self, theta: Matrix, loss: float, gradient: Matrix, penalty: ElasticNet, rounds: int
     ) -> PathPoint:
-        d, net = self.objective.n_features, ElasticNet(*penalty)
+        d = self.objective.n_features
         violation = max(
-            net.violation(np, theta[:d], gradient[:d]),
+            penalty.violation(np, theta[:d], gradient[:d]),
             float(np.abs(gradient[d:]).max(initial=0.0)),
         )
-        return PathPoint(
-            theta.copy(), loss + penalty.value(theta[:d]), violation, rounds, CONVERGED, "", None
-        )
+        cost = loss + float(penalty.value(np, theta[:d]))
+        return PathPoint(theta.copy(), cost, violation, rounds, CONVERGED, "", None)
 
 
 def _model(knot: Knot, hessian: Matrix) -> Quadratic:
     return Quadratic(0.0, knot.gradient - hessian @ knot.theta, hessian)
 
 
-def _between(before: Knot, after: Knot, penalty: Penalty, fit_intercept: bool) -> GramPath:
+def _between(before: Knot, after: Knot, penalty: ElasticNet, fit_intercept: bool) -> GramPath:
     """The quadratic model at a strength between two knots.
 
     With s the share of the way, by the logarithm of the strength, H = (1 - s) H_0 + s H_1. The

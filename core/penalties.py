@@ -55,6 +55,17 @@ class ElasticNet(NamedTuple):
         """l1 * sum(abs(W)) + 0.5 * l2 * sum(W**2), shape ()."""
         return self.l1 * xp.sum(xp.abs(W)) + 0.5 * self.l2 * xp.sum(W * W)
 
+    def conjugate(self, xp: Namespace, v: Array) -> float:
+        """max over W of sum(v * W) - value(W); without an L2 part 0, for feasible v."""
+        beyond = soft_threshold(xp, v, self.l1)
+        return float(xp.sum(beyond * beyond)) / (2.0 * self.l2) if self.l2 > 0.0 else 0.0
+
+    def feasible_shares(self, xp: Namespace, v: Array) -> list[float]:
+        """Factors of v to try for a finite `conjugate`: 1 if that is one, and l1 / max(abs(v))."""
+        largest = float(xp.max(xp.abs(v))) if v.shape[0] else 0.0
+        shares = [1.0] if largest <= self.l1 or self.l2 > 0.0 else []
+        return [*shares, self.l1 / largest] if largest > self.l1 else shares
+
     def proximal_step(self, xp: Namespace, W: Array, step: Any) -> Array:
         """argmin over V of penalty(V) + ||V - W||^2 / (2 step).
 
