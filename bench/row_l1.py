@@ -121,11 +121,6 @@ def search(name: str, size: Size, intercept: bool, peer: str, smallest: float) -
     ).as_dict()  # fmt: skip
 
 
-def _found(answer: dict[str, Any]) -> Found:
-    numbers = (answer["tol"], answer["seconds_in_search"], answer["gap"])
-    return Found(*(math.nan if x is None else x for x in numbers), answer["why_not"])
-
-
 def find_peer(name: str, size: Size, case: Case, peer: str, smallest: float) -> Found:
     """What `search` finds; at full size in a process that is ended when it takes too long."""
     arguments = {
@@ -133,13 +128,13 @@ def find_peer(name: str, size: Size, case: Case, peer: str, smallest: float) -> 
         "smallest": smallest,
     }  # fmt: skip
     if size == "tiny":
-        return _found(search(**arguments))
+        return Found.from_dict(search(**arguments))
     try:
         answer, _ = run_child("row_l1.search", arguments, timeout=MOST_SEARCH_SECONDS)
     except subprocess.TimeoutExpired:
         why = f"not there in {MOST_SEARCH_SECONDS:.0f} s of trying one tolerance after the other"
         return Found(math.nan, math.nan, math.nan, why)
-    return _found(answer)
+    return Found.from_dict(answer)
 
 
 def contest(row: Row, name: str, size: Size, rounds: int | None, *, intercept: bool) -> None:

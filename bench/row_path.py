@@ -139,8 +139,7 @@ def find_peer(name: str, size: Size, case: Case, peer: str, smallest: Matrix) ->
     except subprocess.TimeoutExpired:
         why = f"not there in {MOST_SEARCH_SECONDS:.0f} s of trying one tolerance after the other"
         return Found(math.nan, math.nan, math.nan, why)
-    numbers = (answer["tol"], answer["seconds_in_search"], answer["gap"])
-    return Found(*(math.nan if x is None else x for x in numbers), answer["why_not"])
+    return Found.from_dict(answer)
 
 
 def contest(row: Row, name: str, size: Size, rounds: int | None, *, logistic: bool) -> None:

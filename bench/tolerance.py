@@ -57,6 +57,12 @@ class Found:
             "why_not": self.why_not,
         }
 
+    @classmethod
+    def from_dict(cls, answer: dict[str, Any]) -> Found:
+        """What `as_dict` made a dict of."""
+        numbers = (answer["tol"], answer["seconds_in_search"], answer["gap"])
+        return cls(*(math.nan if x is None else x for x in numbers), answer["why_not"])
+
 
 def loosest_tolerance(
     fit: Fit,
