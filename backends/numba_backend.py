@@ -16,7 +16,7 @@ import numpy as np
 
 from .blas_threads import single_blas_thread
 from .errors import NotUsable
-from .numba_columns import accepts_column_newton, column_newton
+from .numba_columns import ColumnModel, accepts_column_newton, accepts_columns, column_newton
 from .numba_epoch import accepts_epoch, minibatch_epoch
 from .numba_layout import (
     as_vector,
@@ -282,6 +282,7 @@ def make() -> Backend:
                 "column_sums": FusedKernel(column_sums, _accepts_columns),
                 "coordinate_descent": FusedKernel(coordinate_descent, _accepts_descent),
                 "column_newton": FusedKernel(column_newton, accepts_column_newton),
+                "column_model": FusedKernel(ColumnModel, accepts_columns),
                 "predict_raw": FusedKernel(predict_raw, _accepts_prediction),
                 "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch),
                 "losses_gradients": FusedKernel(losses_gradients, accepts_many),

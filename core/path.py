@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from ..backends import Array, Backend
-from .fit import choose_solver, start_of
+from .fit import start_of
 from .linalg import max_abs
 from .losses import HALF_SQUARED_ERROR, Loss
 from .objective import LinearObjective
+from .path_columns import column_path
 from .path_gram import MOST_COLUMNS, GramPath, read_quadratic
 from .path_newton import NewtonPath
 from .path_point import PathPoint
+from .path_single_fits import SingleFits
 from .penalties import ElasticNet
-from .solvers import Callback, minimize_lbfgs, minimize_newton, minimize_proximal_newton
+from .solvers import Callback, minimize_proximal_newton
 from .solvers.result import Coefficients, History
 from .sparse_setup import ready_objective, relative_to
 from .watching import FitStart, watching
@@ -174,7 +176,12 @@ def _engine(
     if l1_ratio > 0.0:
         theta, largest = null_model(objective, theta, tol)
         tol = relative_to(objective, tol, largest) if relative_tol else tol
-    alone = _OneByOne(objective, theta, max_iter, tol)
+    alone = SingleFits(objective, theta, max_iter, tol)
+    columns = None
+    if l1_ratio > 0.0:
+        columns = column_path(objective, theta, tol, max_iter, alone.solve_from)
+    if columns is not None:
+        return columns.points, largest
     if shares_reads(objective) and l1_ratio > 0.0:
         return NewtonPath(objective, theta, tol, alone.solve_from).points, largest
     return partial(map, alone.solve), largest
@@ -238,38 +245,6 @@ def null_model(objective: LinearObjective, theta: Array, tol: float) -> tuple[Ar
     objective.rows_read += free.rows_read
     objective.on_overflow = None
     return theta, max_abs(xp, gradient[:d])
-
-
-@dataclass
-class _OneByOne:
-    """The solver of one strength, from the coefficients of the one before."""
-
-    objective: LinearObjective
-    theta: Array
-    max_iter: int
-    tol: float
-
-    def solve_from(self, penalty: ElasticNet, theta: Array) -> PathPoint:
-        self.theta = theta
-        return self.solve(penalty)
-
-    def solve(self, penalty: ElasticNet) -> PathPoint:
-        objective = self.objective
-        at = replace(objective, l2_reg_strength=penalty.l2, rows_read=0)
-        options: dict[str, Any] = {"max_iter": self.max_iter, "tol": self.tol}
-        if penalty.l1 > 0.0:
-            found = minimize_proximal_newton(at, self.theta, penalty.l1, **options)
-        else:
-            sizes = objective.n_samples, objective.n_features, objective.n_outputs
-            newton = choose_solver("auto", objective.loss, *sizes) == "newton"
-            found = (minimize_newton if newton else minimize_lbfgs)(at, self.theta, **options)
-        objective.rows_read += at.rows_read
-        objective.on_overflow = None
-        self.theta = found.theta
-        return PathPoint(
-            found.theta, found.loss, found.gradient_norm, found.n_iter, found.stop_reason,
-            found.message, found.duality_gap,
-        )  # fmt: skip
 
 
 def _coefficients(objective: LinearObjective, point: PathPoint) -> Coefficients:

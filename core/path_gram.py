@@ -149,7 +149,9 @@ class GramPath:
         penalized = float(penalty.value(np, W))
         gap = None
         if penalty.l1 > 0.0:
-            gap = _gap(max(mean_loss, 0.0), slope[:d], float(slope @ theta), penalized, penalty)
+            gap = gap_of_squared_error(
+                max(mean_loss, 0.0), slope[:d], float(slope @ theta), penalized, penalty
+            )
         met = violation <= tol
         message = "" if met else (
             f"the active set of the quadratic left a violation of {violation:.3g}, and tol is "
@@ -159,7 +161,9 @@ class GramPath:
         return PathPoint(theta + origin, mean_loss + penalized, violation, 1, reason, message, gap)
 
 
-def _gap(mean_loss: float, v: Matrix, along: float, penalized: float, penalty: ElasticNet) -> float:
+def gap_of_squared_error(
+    mean_loss: float, v: Matrix, along: float, penalized: float, penalty: ElasticNet
+) -> float:
     """The formula of the module's text; `along` is theta @ dL."""
     return min(
         (1.0 - share) ** 2 * mean_loss

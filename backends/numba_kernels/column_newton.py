@@ -21,9 +21,6 @@ from .scalar import scalar_namespace
 from .template_loss import curvature, gradient, value
 
 CONVERGED, AT_LIMIT, OUT_OF_STEPS = 0, 1, 2
-# The model is minimized to this share of the violation: a step costs, beside its sweeps, about
-# three of them. On word counts (5,574 x 8,713) 0.03 took 1.2 times as long.
-MODEL_SHARE = 0.3
 SWEEPS = 60
 # Sufficient decrease, halvings of a step, and what two evaluations of one cost may differ by.
 C1, HALVINGS, ROUNDING = 1e-4, 30, 1e-14
@@ -108,34 +105,41 @@ def minimize_model(columns, h, u, w, edge, bend, l1, l2, free, sums, tol):
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
-def column_newton(columns, y, weight, total, w, b, l1, l2, free, tol, max_steps, parameters):
-    """w in place; returns b, the number of steps and why they ended."""
-    n, k = y.shape[0], w.shape[0]
-    raw, along, g, h = np.full(n, b), np.empty(n), np.empty(n), np.empty(n)
+def column_newton(columns, rows, w, b, state, l1, l2, free, tol, steps, parameters):
+    """w in place; returns b, the cost, the number of steps and why they ended.
+
+    `rows` is (y, weight, sum of weights); `state` (raw, g, h): raw = X w + b is given and goes
+    along, g and h are filled; `steps` how many at most, and how exactly each minimizes its model,
+    as a share of the violation. Where it runs out of steps, `state` is not that of w and b.
+    """
+    y, weight, total = rows
+    raw, g, h = state
+    max_steps, model_share = steps
+    k, along = w.shape[0], np.empty(y.shape[0])
     edge, bend, slopes = np.empty(k), np.empty(k), np.empty(k)
-    for j in range(k):
-        if w[j] != 0.0:
-            add_column(columns, j, w[j], raw)
     loss, sum_g, sum_h = derivatives(y, weight, total, raw, parameters, g, h)
     cost = loss + penalty(w, l1, l2)
     predicted, last_worst, rounding = -math.inf, math.inf, 0.0
     for step in range(max_steps):
         if free and not sum_h > 0.0:
-            return b, step, OUT_OF_STEPS
-        worst = abs(sum_g) if free else 0.0
+            return b, cost, step, OUT_OF_STEPS
+        worst, bent = abs(sum_g) if free else 0.0, True
         for j in range(k):
             edge[j], corner, slope = column_terms(columns, j, h, g)
             slopes[j] = slope + l2 * w[j]
             own = corner - edge[j] * edge[j] / sum_h if free else corner
             bend[j] = own + l2 if own > FLAT * corner else l2
-            worst = max(worst, violation_of(w[j], slopes[j], l1))
+            violation = violation_of(w[j], slopes[j], l1)
+            worst = max(worst, violation)
+            bent = bent and (bend[j] > 0.0 or violation <= tol)
         if worst <= tol:
-            return b, step, CONVERGED
+            return b, cost, step, CONVERGED
         if -predicted <= rounding and worst >= last_worst:
-            return b, step, AT_LIMIT
+            # Without curvature a coordinate that should move cannot, and that is no limit.
+            return b, cost, step, AT_LIMIT if bent else OUT_OF_STEPS
         last_worst, rounding = worst, ROUNDING * abs(cost)
         before = w.copy()
-        model_tol = max(0.1 * tol, MODEL_SHARE * worst)
+        model_tol = max(0.1 * tol, model_share * worst)
         offset = minimize_model(
             columns, h, g, w, edge, bend, l1, l2, free, (sum_g, sum_h), model_tol
         )
@@ -149,7 +153,7 @@ def column_newton(columns, y, weight, total, w, b, l1, l2, free, tol, max_steps,
         # A promise that is all rounding may still lower the violation.
         if not predicted <= rounding:
             w[:] = before
-            return b, step, OUT_OF_STEPS
+            return b, cost, step, OUT_OF_STEPS
         share, change_of_w = 1.0, w - before
         for halving in range(HALVINGS):
             raw += (share if halving == 0 else -share) * along
@@ -161,7 +165,7 @@ def column_newton(columns, y, weight, total, w, b, l1, l2, free, tol, max_steps,
             share *= 0.5
         else:
             w[:] = before
-            return b, step, OUT_OF_STEPS
+            return b, cost, step, OUT_OF_STEPS
         b += share * offset
         cost = found
-    return b, max_steps, OUT_OF_STEPS
+    return b, cost, max_steps, OUT_OF_STEPS

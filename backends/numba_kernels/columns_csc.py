@@ -1,11 +1,14 @@
-"""Products with some columns of a CSR matrix, gathered as the tuple (data, indices, starts)."""
+"""Products with columns of a CSR matrix, gathered as the tuple (data, indices, starts, which).
+
+What is numbered j here is the gathered column which[j].
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from .scalar import to_double
+from .scalar import fetch_add, to_double
 
 SUMS = {"reassoc", "contract", "nsz"}
 
@@ -48,8 +51,9 @@ def column(columns, j):
     Loops over slices from 0 on, and rows without a sign, spare Numba the check for negative
     indices at each entry: whole fits took 0.7 of the time.
     """
-    values, rows, starts = columns
-    return values[starts[j] : starts[j + 1]], rows[starts[j] : starts[j + 1]]
+    values, rows, starts, which = columns
+    first, last = starts[which[j]], starts[which[j] + 1]
+    return values[first:last], rows[first:last]
 
 
 @njit(nogil=True, fastmath=SUMS, error_model="numpy", forceinline=True)
@@ -90,3 +94,23 @@ def add_column(columns, j, change, raw):
     values, rows = column(columns, j)
     for at in range(values.shape[0]):
         raw[rows[at]] += change * values[at]
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def predict_columns(columns, w, b, raw):
+    """raw = X w + b, written in place."""
+    raw[:] = b
+    for j in range(w.shape[0]):
+        if w[j] != 0.0:
+            add_column(columns, j, w[j], raw)
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def column_products(columns, u, chunk_columns, counter, products):
+    """products[j] = the sum of x u over column j, for this thread's chunks of columns."""
+    k = products.shape[0]
+    first = fetch_add(counter, 1) * chunk_columns
+    while first < k:
+        for j in range(first, min(k, first + chunk_columns)):
+            products[j] = column_product(columns, j, u)
+        first = fetch_add(counter, 1) * chunk_columns

@@ -16,6 +16,7 @@ from array_api_compat import device
 
 from ...backends import Array, Backend
 from ..losses import HALF_SQUARED_ERROR
+from ..penalties import ElasticNet
 from .line_search import C1, cost_rounding
 from .quadratic import minimize_quadratic
 from .result import AT_PRECISION, LINE_SEARCH_FAILED
@@ -24,6 +25,8 @@ from .sparse_cost import Point, SparseCost, SparseRun
 # The model is minimized to this share of the violation: a pass costs more.
 MODEL_SHARE = 1e-4
 HALVINGS = 30
+# A column that the intercepts explain has no curvature of its own but rounding.
+FLAT = 1e-12
 # A Hessian is kept while a step leaves at most this share of the violation: covtype (93,000 x 54)
 # then took 4 Hessians, not 6, the zeros among MNIST's digits (60,000 x 784) 9, not 13; 0.1 saved
 # none.
@@ -57,14 +60,32 @@ def newton_steps(run: SparseRun, theta: Array) -> tuple[Point, str]:
             found, predicted = _step(run, here, with_hessian=True)
         if found is None:
             rounding = _rounding(cost, here)
-            # Of a model that cannot be trusted (no curvature) the prediction says nothing.
-            return here, AT_PRECISION if abs(predicted) <= 10.0 * rounding else LINE_SEARCH_FAILED
+            trusted = abs(predicted) <= 10.0 * rounding and _bends(cost, here, run.tol)
+            return here, AT_PRECISION if trusted else LINE_SEARCH_FAILED
         fresh = once or found.hessian is not None
         keep = once or found.violation <= KEEPING * here.violation
         if not fresh and not keep and found.violation > run.tol:
             found, fresh = cost.evaluate(found.theta, with_hessian=True), True
         here = found if found.hessian is not None else found._replace(hessian=here.hessian)
     raise AssertionError("unreachable")  # noqa: EM101
+
+
+def _bends(cost: SparseCost, here: Point, tol: float) -> bool:
+    """Whether each coefficient that should move has a curvature to tell how far.
+
+    Without one (all rows of a column in the straight part of a Huber loss) the model leaves it
+    where it is, and predicts nothing: that is no sign of a minimum.
+    """
+    xp, d = cost.objective.backend.xp, cost.n_penalized
+    hessian = here.hessian
+    assert hessian is not None
+    should_move = ElasticNet(cost.l1).violations(xp, here.theta[:d], here.gradient[:d]) > tol
+    whole = xp.linalg.diagonal(hessian)[:d]
+    own = whole
+    if cost.objective.fit_intercept:
+        edge, corner = hessian[:d, d:], _regular(cost.objective.backend, hessian[d:, d:])
+        own = whole - xp.sum(edge * xp.linalg.solve(corner, edge.T).T, axis=1)
+    return not bool(xp.any(should_move & (own <= FLAT * whole)))
 
 
 def _step(run: SparseRun, here: Point, *, with_hessian: bool) -> tuple[Point | None, float]:

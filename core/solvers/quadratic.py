@@ -62,6 +62,8 @@ def minimize_quadratic(
     """
     xp, net = backend.xp, ElasticNet(l1)
     w, best, fewest = start, start, float("inf")
+    if w.shape[0] == 0:  # a working set may be the intercept alone
+        return w
     for _ in range(MAX_ROUNDS):
         w, gradient = run_kernel(
             backend, "coordinate_descent", generic_coordinate_descent,
