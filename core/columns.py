@@ -48,19 +48,39 @@ def column_moments(
 def _moments(
     xp: Namespace, backend: Backend, fused: bool | None, X: Any, sample_weight: Array | None
 ) -> tuple[Array, Array]:
-    dtype = backend.compute_dtype(X.dtype)
-    origin = xp.zeros(X.shape[1], dtype=dtype) if is_sparse(X) else xp.astype(X[0, :], dtype)
-    sums, squares, total = run_kernel(
-        backend, "column_sums", generic_column_sums, X, sample_weight, origin, fused=fused
-    )
+    origin = origin_of(X, backend=backend)
+    sums, squares, total = sums_of_columns(X, sample_weight, origin, backend=backend, fused=fused)
+    return moments_of_sums(xp, sums, squares, total, origin)
+
+
+def moments_of_sums(
+    xp: Namespace, sums: Array, squares: Array, total: Any, origin: Array
+) -> tuple[Array, Array]:
+    """Mean and variance of each column from the sums of its differences to an origin."""
     offset = sums / total
     mean = origin + offset
     variance = squares / total - offset * offset
     # Rounding of the sums is relative to the mean square about the origin; a stored value itself is
     # good to eps times its size.
-    eps = 10.0 * float(xp.finfo(dtype).eps)
+    eps = 10.0 * float(xp.finfo(origin.dtype).eps)
     varies = variance > eps * (squares / total) + (eps * mean) ** 2
     return mean, xp.where(varies, variance, 0.0)
+
+
+def origin_of(X: Any, *, backend: Backend) -> Array:
+    """What sums of columns are taken about: the first row, or zero where X is CSR."""
+    xp, dtype = backend.xp, backend.compute_dtype(X.dtype)
+    return xp.zeros(X.shape[1], dtype=dtype) if is_sparse(X) else xp.astype(X[0, :], dtype)
+
+
+def sums_of_columns(
+    X: Any, sample_weight: Array | None, origin: Array, *, backend: Backend, fused: bool | None
+) -> tuple[Array, Array, Any]:
+    """sum_i w_i (x_i - origin), sum_i w_i (x_i - origin)^2 and sum_i w_i, in one pass."""
+    found: tuple[Array, Array, Any] = run_kernel(
+        backend, "column_sums", generic_column_sums, X, sample_weight, origin, fused=fused
+    )
+    return found
 
 
 def off_centre(X: Any, *, backend: Backend, fused: bool | None = None) -> Array | None:

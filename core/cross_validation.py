@@ -7,33 +7,32 @@ copied nor moved, and its shape, for which programs are compiled, stays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..backends import Array, Backend
 from .device_work import on_device_of, working_on
 from .fit import start_of
+from .fold_gram import FoldGrams
+from .folds import Fold, take_rows, training_weight
 from .losses import Loss
-from .passes import is_sparse, predict_raw
-from .path import PathFit, fit_path, null_model
+from .nonfinite import require_finite
+from .passes import predict_raw
+from .path import fit_path, null_model
+from .path_point import PathFit
 from .solvers import Callback
 from .sparse_setup import ready_objective
 
 # Raw predictions that are made at a time (rows times strengths times outputs).
 MOST_PREDICTIONS = 1 << 25
-# Numbers of X that are gathered at a time, where the rows held out are scattered.
-MOST_GATHERED = 1 << 22
+# Coefficients that are copied at a time, to where they are multiplied.
+MOST_PLACED = 1 << 22
 # Predictions that a cache holds beside their rows: 40,000 rows at 100 strengths went 2.5 times
 # faster.
 MOST_IN_CACHE = 1 << 16
-
-
-class Fold(NamedTuple):
-    """Rows to learn from (a row may come more than once), and rows that are held out."""
-
-    train: np.ndarray[Any, Any]
-    test: np.ndarray[Any, Any]
 
 
 def fold_paths(
@@ -57,8 +56,11 @@ def fold_paths(
     who: str = "fold_paths",
     feature_names: Sequence[str] | None = None,
     fused: bool | None = None,
-) -> list[PathFit]:
-    """The regularization path of each fold's training rows.
+    grams: FoldGrams | None = None,
+) -> Iterator[PathFit]:
+    """The regularization path of each fold's training rows, one at a time.
+
+    A path is fitted when it is asked for: whoever keeps none has the coefficients of one fold.
 
     Parameters
     ----------
@@ -73,16 +75,19 @@ def fold_paths(
         weights.
     callbacks : sequence of callables
         Told of each fold (as "who, fold 1 of 5") and each of its strengths.
+    grams : FoldGrams or None
+        What `read_fold_grams` found of the same data, weights and options: X is not read then.
 
-    Returns
-    -------
-    list of PathFit
+    Yields
+    ------
+    PathFit
         One a fold; one that a callback ended has fewer strengths.
 
     Raises
     ------
     ValueError
-        For a fold whose training rows weigh nothing, and as `fit_path`.
+        For NaN or infinity in X, before the first fold; for a fold whose training rows weigh
+        nothing; and as `fit_path`.
 
     Examples
     --------
@@ -96,37 +101,33 @@ def fold_paths(
     2.0
     """
     given = None if sample_weight is None else np.asarray(backend.to_numpy(sample_weight))
-    paths = []
-    for number, fold in enumerate(folds, 1):
-        own = f"{who}, fold {number} of {len(folds)}"
-        weight = _training_weight(fold, given, X.shape[0], own)
+    if grams is None:
+        with working_on(backend, X, f"{who} on X of {X.dtype}"):
+            require_finite(X, backend, who, feature_names)
+    for number, fold in enumerate(folds):
+        own = f"{who}, fold {number + 1} of {len(folds)}"
+        if grams is not None:
+            yield grams.path(
+                number, strengths, l1_ratio=l1_ratio, summed=summed, tol=tol,
+                relative=relative_tol, callbacks=callbacks, who=own,
+            )  # fmt: skip
+            continue
+        weight = training_weight(fold, given, X.shape[0], own)
         total = float(weight.sum()) if summed else 1.0
         with on_device_of(backend, X):
             # The dtype of the targets is that of the computation, or of class codes.
-            dtype = np.dtype(backend.compute_dtype(X.dtype))
-            placed = backend.from_numpy(weight.astype(dtype))
-        path = fit_path(
+            placed = backend.from_numpy(weight.astype(_host_dtype(backend, X)))
+        yield fit_path(
             X, y, loss=loss, backend=backend, l1_ratio=l1_ratio, strengths=strengths / total,
             n_outputs=n_outputs, sample_weight=placed, fit_intercept=fit_intercept,
             standardize=standardize, max_iter=max_iter, tol=tol, relative_tol=relative_tol,
             callbacks=callbacks, who=own, feature_names=feature_names, fused=fused,
         )  # fmt: skip
-        paths.append(path)
-    return paths
 
 
-def _training_weight(
-    fold: Fold, given: np.ndarray[Any, Any] | None, n_samples: int, who: str
-) -> np.ndarray[Any, Any]:
-    counts = np.bincount(fold.train, minlength=n_samples)
-    weight = counts.astype(np.float64) if given is None else counts * given
-    if not weight.any():
-        message = (
-            f"{who}: no training row has a weight. Give each fold rows with a positive "
-            "sample_weight, or drop the rows without."
-        )
-        raise ValueError(message)
-    return weight
+def _host_dtype(backend: Backend, X: Any) -> Any:
+    """NumPy's name for the dtype of the computation."""
+    return np.float32 if "float32" in str(backend.compute_dtype(X.dtype)) else np.float64
 
 
 def largest_strength(
@@ -176,37 +177,37 @@ def held_out_raw(
     >>> [raw.round(6).tolist() for _, raw in held_out_raw(X, path, np.asarray([2]), backend=numpy)]
     [[[0.0, 1.0]]]
     """
-    n_strengths, d, n_outputs = path.W.shape
-    dtype = np.dtype(backend.compute_dtype(X.dtype))
-    step = max(1, MOST_PREDICTIONS // max(1, len(rows) * n_outputs))
     what = f"predicting {len(rows):,} held-out rows"
-    for first in range(0, n_strengths, step):
-        part = slice(first, min(first + step, n_strengths))
-        W = np.ascontiguousarray(np.moveaxis(path.W[part], 0, 1).reshape(d, -1), dtype=dtype)
+    for part in _parts(path, len(rows)):
+        # No context stays open between two parts: whoever asks may stop, or work elsewhere.
         with working_on(backend, X, what), on_device_of(backend, X):
-            # Infinity times a coefficient of zero is NaN; the fits have looked for it.
-            W = backend.from_numpy(W)
-            b = backend.from_numpy(np.ascontiguousarray(path.b[part].reshape(-1), dtype=dtype))
+            W, b = _placed(path, part, X, backend)
             blocks = [
                 predict_raw(block, W, b, backend=backend)
                 for block in take_rows(X, rows, backend=backend)
             ]
-            yield part, blocks[0] if len(blocks) == 1 else backend.xp.concat(blocks, axis=0)
+            raw = blocks[0] if len(blocks) == 1 else backend.xp.concat(blocks, axis=0)
+            del blocks
+        yield part, raw
 
 
-def take_rows(X: Any, rows: np.ndarray[Any, Any], *, backend: Backend) -> Iterator[Any]:
-    """Some rows of X, in blocks: in place where they are a run on the host, else as copies."""
-    on_host = backend.array_type is np.ndarray
-    if on_host and (np.diff(rows) == 1).all():
-        yield X[rows[0] : rows[-1] + 1]
-        return
-    step = max(1, MOST_GATHERED // X.shape[1])
-    for first in range(0, len(rows), step):
-        block = rows[first : first + step]
-        if is_sparse(X):
-            yield X[block]
-        else:
-            yield backend.xp.take(X, backend.from_numpy(block), axis=0)
+def _parts(path: PathFit, n_rows: int) -> Iterator[slice]:
+    """Strengths whose predictions, and coefficients once more, are made at a time."""
+    n_strengths, d, n_outputs = path.W.shape
+    most = min(MOST_PREDICTIONS // max(1, n_rows), MOST_PLACED // max(1, d)) // n_outputs
+    for first in range(0, n_strengths, max(1, most)):
+        yield slice(first, min(first + max(1, most), n_strengths))
+
+
+def _placed(path: PathFit, part: slice, X: Any, backend: Backend) -> tuple[Array, Array]:
+    """W (n_features, n_strengths * n_outputs) and b of some strengths, where X is."""
+    dtype = _host_dtype(backend, X)
+    W = np.moveaxis(path.W[part], 0, 1).reshape(path.W.shape[1], -1)
+    # Infinity times a coefficient of zero is NaN; the fits have looked for it.
+    return (
+        backend.from_numpy(np.ascontiguousarray(W, dtype=dtype)),
+        backend.from_numpy(np.ascontiguousarray(path.b[part].reshape(-1), dtype=dtype)),
+    )
 
 
 def mean_squared_errors(
@@ -234,19 +235,54 @@ def mean_squared_errors(
     >>> mean_squared_errors(X, X[:, 0], path, np.asarray([0, 1]), backend=numpy).round(6).tolist()
     [0.5, 0.0]
     """
-    xp = backend.xp
-    sums, total = np.zeros(len(path.strengths)), 0.0
-    for block in _in_cache(rows, len(path.strengths), backend):
-        with on_device_of(backend, X):
-            index = backend.from_numpy(block)
-        targets = xp.take(y, index)[:, None]
-        weight = None if sample_weight is None else xp.take(sample_weight, index)
-        total += float(len(block)) if weight is None else float(xp.sum(weight))
-        for part, raw in held_out_raw(X, path, block, backend=backend):
-            squared = (raw - targets) ** 2
-            summed = xp.sum(squared, axis=0) if weight is None else weight @ squared
-            sums[part] += np.asarray(backend.to_numpy(summed), dtype=np.float64)
+    xp, sums, total = backend.xp, np.zeros(len(path.strengths)), 0.0
+    blocks = list(_in_cache(rows, len(path.strengths), backend))
+    what = f"predicting {len(rows):,} held-out rows"
+    with working_on(backend, X, what), on_device_of(backend, X):
+        for part in _parts(path, max(map(len, blocks))):
+            W, b = _placed(path, part, X, backend)
+            total = 0.0
+            for block in blocks:
+                index = backend.from_numpy(block)
+                targets = xp.take(y, index)[:, None]
+                weight = None if sample_weight is None else xp.take(sample_weight, index)
+                total += float(len(block)) if weight is None else float(xp.sum(weight))
+                first = 0
+                for gathered in take_rows(X, block, backend=backend):
+                    of = slice(first, first + gathered.shape[0])
+                    squared = (predict_raw(gathered, W, b, backend=backend) - targets[of, :]) ** 2
+                    summed = xp.sum(squared, axis=0) if weight is None else weight[of] @ squared
+                    sums[part] += np.asarray(backend.to_numpy(summed), dtype=np.float64)
+                    first = of.stop
     return sums / (total or np.nan)
+
+
+def fold_errors(
+    X: Any,
+    y: Array,
+    path: PathFit,
+    folds: Sequence[Fold],
+    number: int,
+    *,
+    backend: Backend,
+    sample_weight: Array | None = None,
+    grams: FoldGrams | None = None,
+) -> np.ndarray[Any, Any]:
+    """As `mean_squared_errors`, of the rows that one fold holds out: from its Gram matrix where
+    there is one, and rounding leaves enough.
+    """
+    predicted = partial(
+        mean_squared_errors, X, y, rows=folds[number].test, backend=backend,
+        sample_weight=sample_weight,
+    )  # fmt: skip
+    if grams is None:
+        return predicted(path)
+    errors, sure = grams.squared_errors(path, number)
+    rest = ~sure
+    if rest.any():
+        part = replace(path, strengths=path.strengths[rest], W=path.W[rest], b=path.b[rest])
+        errors[rest] = predicted(part)
+    return errors
 
 
 def _in_cache(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..backends import Array, Backend, filled
 from .columns import describe_nonfinite
 from .loss import Loss, PointwiseLoss
+from .passes import is_sparse
 
 
 def raise_nonfinite(
@@ -31,6 +34,27 @@ def raise_nonfinite(
             "too large. Scale the columns, or set standardize=True."
         )
     raise ValueError(text)
+
+
+def require_finite(X: Any, backend: Backend, who: str, feature_names: Sequence[str] | None) -> None:
+    """One read of X, where several fits follow and none of them is to be blamed.
+
+    Raises
+    ------
+    ValueError
+        For NaN or infinity in X, named by column.
+    """
+    values, xp = X.data if is_sparse(X) else X, backend.xp
+    if not xp.isdtype(values.dtype, "real floating"):
+        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite = np.isfinite(float(xp.sum(values)))
+    # A sum may overflow where no entry does.
+    text = None if finite else describe_nonfinite(
+        X, backend=backend, who=who, feature_names=feature_names
+    )  # fmt: skip
+    if text is not None:
+        raise ValueError(text)
 
 
 def _describe_loss(loss: PointwiseLoss, y: Array, backend: Backend, who: str) -> str | None:

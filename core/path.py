@@ -7,7 +7,7 @@ Reference: Friedman, Hastie and Tibshirani, J. Stat. Softw. 33 (2010), section 2
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,49 +21,17 @@ from .objective import LinearObjective
 from .path_columns import column_path
 from .path_gram import MOST_COLUMNS, GramPath, read_quadratic
 from .path_newton import NewtonPath
-from .path_point import PathPoint
+from .path_point import PathFit, PathPoint, collect_points
 from .path_single_fits import SingleFits
 from .penalties import ElasticNet
 from .solvers import Callback, minimize_proximal_newton
-from .solvers.result import Coefficients, History
+from .solvers.result import Coefficients
 from .sparse_setup import ready_objective, relative_to
-from .watching import FitStart, watching
 
 # No strength is small beside rounding: where y tells nothing, the path needs one all the same.
 SMALLEST_STRENGTH = 1e-12
 # Up to so many columns a Hessian of all of them is formed at the knots of a path.
 MOST_NEWTON_COLUMNS = 600
-
-
-@dataclass(frozen=True)
-class PathFit:
-    """Coefficients at each strength, for X as it was given, on the host.
-
-    Attributes
-    ----------
-    strengths : ndarray of shape (n_strengths,)
-        Descending.
-    W : ndarray of shape (n_strengths, n_features, n_outputs), float64
-    b : ndarray of shape (n_strengths, n_outputs), float64
-    losses, violations, duality_gaps : ndarray of shape (n_strengths,)
-        Cost with its penalties, largest violation of the conditions of optimality, and how far the
-        cost can be above its minimum; NaN where no gap is known.
-    n_iters : ndarray of shape (n_strengths,), int
-    stop_reasons, messages : tuple of str
-    n_passes : int
-        Reads of X for all of the path.
-    """
-
-    strengths: np.ndarray[Any, Any]
-    W: np.ndarray[Any, Any]
-    b: np.ndarray[Any, Any]
-    losses: np.ndarray[Any, Any]
-    violations: np.ndarray[Any, Any]
-    duality_gaps: np.ndarray[Any, Any]
-    n_iters: np.ndarray[Any, Any]
-    stop_reasons: tuple[str, ...]
-    messages: tuple[str, ...]
-    n_passes: int
 
 
 def fit_path(
@@ -136,7 +104,7 @@ def fit_path(
         )
         raise ValueError(message)
     if strengths is not None:
-        strengths = _checked(strengths, who)
+        strengths = checked_strengths(strengths, who)
     elif l1_ratio == 0.0:
         message = (
             f"{who} with l1_ratio=0 has no strength that leaves no coefficient, from which a path "
@@ -152,15 +120,11 @@ def fit_path(
         if strengths is None:
             largest = max(largest / l1_ratio, SMALLEST_STRENGTH)
             strengths = np.geomspace(largest, eps * largest, n_strengths)
-        penalties = [ElasticNet(s * l1_ratio, s * (1.0 - l1_ratio)) for s in strengths.tolist()]
-        points, history = [], History(callbacks)
-        with watching(callbacks, FitStart(who, len(strengths), "strength")):
-            for point in solve(penalties):
-                points.append(point)
-                read = partial(_coefficients, objective, point)
-                if history.add(point.loss, point.violation, objective.n_passes, read):
-                    break
-        return _collected(objective, strengths[: len(points)], points)
+        return collect_points(
+            solve(penalties_of(strengths, l1_ratio)), strengths,
+            read=partial(_coefficients, objective), n_passes=lambda: objective.n_passes,
+            callbacks=callbacks, who=who,
+        )  # fmt: skip
 
 
 def _engine(
@@ -210,7 +174,19 @@ def is_quadratic(objective: LinearObjective) -> bool:
     )
 
 
-def _checked(strengths: Any, who: str) -> np.ndarray[Any, Any]:
+def penalties_of(strengths: np.ndarray[Any, Any], l1_ratio: float) -> list[ElasticNet]:
+    """The penalty at each strength."""
+    return [ElasticNet(s * l1_ratio, s * (1.0 - l1_ratio)) for s in strengths.tolist()]
+
+
+def checked_strengths(strengths: Any, who: str) -> np.ndarray[Any, Any]:
+    """Strengths, descending.
+
+    Raises
+    ------
+    ValueError
+        For none, and for one that is not positive and finite.
+    """
     values = np.sort(np.asarray(strengths, dtype=np.float64).reshape(-1))[::-1]
     if not (values.size and np.isfinite(values).all() and values[-1] > 0.0):
         message = (
@@ -247,27 +223,7 @@ def null_model(objective: LinearObjective, theta: Array, tol: float) -> tuple[Ar
     return theta, max_abs(xp, gradient[:d])
 
 
-def _coefficients(objective: LinearObjective, point: PathPoint) -> Coefficients:
-    theta = point.theta
+def _coefficients(objective: LinearObjective, theta: Any) -> Coefficients:
     if isinstance(theta, np.ndarray):
         theta = objective.backend.from_numpy(theta.astype(objective.host_dtype))
     return objective.read(theta)
-
-
-def _collected(
-    objective: LinearObjective, strengths: np.ndarray[Any, Any], points: list[PathPoint]
-) -> PathFit:
-    coefficients = [_coefficients(objective, point) for point in points]
-    gaps = [np.nan if point.duality_gap is None else point.duality_gap for point in points]
-    return PathFit(
-        strengths,
-        np.stack([W for W, _ in coefficients]),
-        np.stack([b for _, b in coefficients]),
-        np.asarray([point.loss for point in points]),
-        np.asarray([point.violation for point in points]),
-        np.asarray(gaps, dtype=np.float64),
-        np.asarray([point.n_iter for point in points]),
-        tuple(point.stop_reason for point in points),
-        tuple(point.message for point in points),
-        objective.n_passes,
-    )

@@ -79,5 +79,10 @@ def relative_to(objective: LinearObjective, tol: float, largest: float) -> float
     """
     xp, y, weight = objective.backend.xp, objective.y, objective.sample_weight
     squares = y * y if weight is None else weight * y * y
-    size = math.sqrt(float(xp.sum(squares)) / float(objective.weight_sum))
-    return max(tol * largest, 10.0 * float(xp.finfo(objective.dtype).eps) * size)
+    mean_square = float(xp.sum(squares)) / float(objective.weight_sum)
+    return relative_tol(tol, largest, mean_square, float(xp.finfo(objective.dtype).eps))
+
+
+def relative_tol(tol: float, largest: float, mean_square: float, eps: float) -> float:
+    """As `relative_to`, from the mean of y² and the rounding of what computes."""
+    return max(tol * largest, 10.0 * eps * math.sqrt(mean_square))

@@ -17,9 +17,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import _check_method_params
 
 from ..backends import get_backend
-from ..core.cross_validation import Fold, held_out_raw, take_rows
+from ..core.cross_validation import held_out_raw
+from ..core.folds import Fold, take_rows
 from ..core.passes import is_sparse
-from ..core.path import PathFit
+from ..core.path_point import PathFit
 from ._fit_data import FitData
 from ._inputs import name_of, to_host
 from ._logistic_prediction import LogisticPredictionMixin
@@ -189,7 +190,21 @@ def _as_rows(rows: Any) -> np.ndarray[Any, Any]:
     return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
 
 
-def n_common(paths: Sequence[PathFit]) -> int:
+class Outcome(NamedTuple):
+    """What is kept of the path of a fold, whose coefficients are many."""
+
+    strengths: np.ndarray[Any, Any]
+    n_iters: np.ndarray[Any, Any]
+    stop_reasons: tuple[str, ...]
+    n_passes: int
+
+
+def outcome_of(path: PathFit) -> Outcome:
+    """How a path went."""
+    return Outcome(path.strengths, path.n_iters, path.stop_reasons, path.n_passes)
+
+
+def n_common(paths: Sequence[Outcome]) -> int:
     """How many strengths every path has: a callback may have ended one early."""
     return min(len(path.strengths) for path in paths)
 

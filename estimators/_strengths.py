@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ..core.path import PathFit
 from ..core.solvers.result import STOPPED_BY_CALLBACK, SUCCESS
 from ._base import depth_to_user
 
@@ -39,11 +38,11 @@ def checked_values(values: Any, what: str) -> Vector:
     return np.sort(given)
 
 
-def warn_unconverged(who: str, parameter: str, paths: list[tuple[Vector, PathFit]]) -> None:
+def warn_unconverged(who: str, parameter: str, paths: list[tuple[Vector, tuple[str, ...]]]) -> None:
     """One ConvergenceWarning for all strengths that did not converge: how many, and which."""
     names, reasons = [], []
-    for values, fit in paths:
-        for value, reason in zip(values, fit.stop_reasons, strict=True):
+    for values, stop_reasons in paths:
+        for value, reason in zip(values, stop_reasons, strict=True):
             if reason not in SUCCESS and reason != STOPPED_BY_CALLBACK:
                 names.append(f"{value:.4g}")
                 reasons.append(reason)

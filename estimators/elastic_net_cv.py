@@ -6,13 +6,15 @@ It is longer than other files: scikit-learn's protocol wants every parameter spe
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..core.cross_validation import fold_paths, largest_strength, mean_squared_errors
+from ..core.cross_validation import fold_errors, fold_paths, largest_strength
+from ..core.fold_gram import FoldGrams, read_fold_grams
+from ..core.folds import Fold
 from ..core.path import SMALLEST_STRENGTH
 from ._base import (
     OUR_CONSTRAINTS,
@@ -20,7 +22,15 @@ from ._base import (
     LinearEstimator,
     LinearRegressorMixin,
 )
-from ._cross_validation import CrossValidatedMixin, adopt, check_scores, model_like, n_common
+from ._cross_validation import (
+    CrossValidatedMixin,
+    Outcome,
+    adopt,
+    check_scores,
+    model_like,
+    n_common,
+    outcome_of,
+)
 from ._fit_data import FitData, fit_options, read_regression
 from ._inputs import name_of, to_host
 from ._least_squares import reject_positive
@@ -28,11 +38,38 @@ from ._strengths import checked_values, warn_unconverged
 from .elastic_net import ElasticNet, Lasso
 
 
+class _Search(NamedTuple):
+    """What is the same for every path of every fold."""
+
+    data: FitData
+    folds: list[Fold]
+    options: dict[str, Any]
+    grams: FoldGrams | None
+
+    def follow(self, ratio: float, alphas: Any) -> tuple[list[Any], list[Outcome]]:
+        """Errors on held-out rows, for each fold, and how its path went."""
+        data, errors, outcomes = self.data, [], []
+        paths = fold_paths(
+            data.X, data.y, self.folds, strengths=alphas, l1_ratio=ratio, relative_tol=True,
+            grams=self.grams, **self.options,
+        )  # fmt: skip
+        for number in range(len(self.folds)):
+            path = next(paths)
+            errors.append(fold_errors(
+                data.X, data.y, path, self.folds, number, backend=data.backend,
+                sample_weight=data.weight, grams=self.grams,
+            ))  # fmt: skip
+            outcomes.append(outcome_of(path))
+            del path  # before the next is fitted
+        return errors, outcomes
+
+
 class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
     """`ElasticNet` whose alpha, and l1_ratio of several, cross-validation chooses.
 
-    The path of each fold is fitted on the same X with weight 0 for its held-out rows: X is never
-    copied and stays where it is. The alpha of the least mean squared error on held-out rows,
+    X stays where it is and is not copied: where each row is held out once, one read gives what the
+    paths of all folds need; else each is fitted on the same X with weight 0 for its held-out rows.
+    The alpha of the least mean squared error on held-out rows,
     averaged over folds, is fitted to all rows.
 
     Parameters
@@ -171,19 +208,13 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
         data = read_regression(self, X, y, sample_weight, multi_output=False)
         folds = self._folds(X, np.asarray(to_host(data.y)), for_splitter)
         options = fit_options(self, data)
-        grid = self._grid(data, options)
-        paths = [self._paths(data, folds, ratio, alphas, options) for ratio, alphas in grid]
-        n_alphas = n_common([path for of_ratio in paths for path in of_ratio])
-        errors = np.asarray([
-            [
-                mean_squared_errors(
-                    data.X, data.y, path, fold.test, backend=data.backend,
-                    sample_weight=data.weight,
-                )[:n_alphas]
-                for fold, path in zip(folds, of_ratio, strict=True)
-            ]
-            for of_ratio in paths
-        ])  # fmt: skip
+        grams = read_fold_grams(data.X, data.y, folds, **_of_the_data(options))
+        grid = self._grid(data, options, grams)
+        search = _Search(data, folds, options, grams)
+        found, gone = zip(*(search.follow(*path) for path in grid), strict=True)
+        outcomes = [outcome for of_ratio in gone for outcome in of_ratio]
+        n_alphas = n_common(outcomes)
+        errors = np.asarray([[e[:n_alphas] for e in of_ratio] for of_ratio in found])
         check_scores(self, errors.swapaxes(0, 1))
         alphas = np.asarray([alphas[:n_alphas] for _, alphas in grid])
         best = np.unravel_index(np.argmin(errors.mean(axis=1)), alphas.shape)
@@ -191,23 +222,18 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
         # Alphas that were given are the same for every ratio.
         self.alphas_ = alphas[0] if len(grid) == 1 or not self._is_counted() else alphas
         self.mse_path_ = np.squeeze(np.moveaxis(errors, 2, 1))
-        self.n_passes_ += sum(path.n_passes for of_ratio in paths for path in of_ratio)
-        warn_unconverged(
-            name_of(self), "alpha",
-            [(path.strengths, path) for of_ratio in paths for path in of_ratio],
-        )  # fmt: skip
+        self.n_passes_ += 0 if grams is None else grams.n_passes
+        self.n_passes_ += sum(outcome.n_passes for outcome in outcomes)
+        reasons = [(outcome.strengths, outcome.stop_reasons) for outcome in outcomes]
+        warn_unconverged(name_of(self), "alpha", reasons)
         return self
-
-    @staticmethod
-    def _paths(data: FitData, folds: Any, ratio: float, alphas: Any, options: Any) -> Any:
-        return fold_paths(
-            data.X, data.y, folds, strengths=alphas, l1_ratio=ratio, relative_tol=True, **options
-        )
 
     def _is_counted(self) -> bool:
         return isinstance(self.alphas, Integral)
 
-    def _grid(self, data: FitData, options: dict[str, Any]) -> list[tuple[float, Any]]:
+    def _grid(
+        self, data: FitData, options: dict[str, Any], grams: FoldGrams | None
+    ) -> list[tuple[float, Any]]:
         """(l1_ratio, alphas descending) of each path."""
         ratios = self._ratios()
         if not self._is_counted():
@@ -219,10 +245,11 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
                 "could begin. Pass alphas as a list."
             )
             raise ValueError(message)
-        skip = {"callbacks", "max_iter"}
-        largest = largest_strength(
-            data.X, data.y, **{name: value for name, value in options.items() if name not in skip}
-        )
+        if grams is None:
+            alone = {**_of_the_data(options), "tol": self.tol}
+            largest = largest_strength(data.X, data.y, **alone)
+        else:
+            largest = grams.largest_strength()
         ends = [max(largest / ratio, SMALLEST_STRENGTH) for ratio in ratios]
         return [
             (ratio, np.geomspace(end, self.eps * end, self.alphas))
@@ -247,6 +274,11 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
     def sparse_coef_(self) -> Any:
         """`coef_` as a sparse matrix."""
         return ElasticNet.sparse_coef_.fget(self)  # type: ignore[attr-defined]
+
+
+def _of_the_data(options: dict[str, Any]) -> dict[str, Any]:
+    """Of the options of a path, those that say what is read."""
+    return {n: v for n, v in options.items() if n not in {"callbacks", "max_iter", "tol"}}
 
 
 class LassoCV(ElasticNetCV):

@@ -16,7 +16,7 @@ from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 
 from ..core.cross_validation import fold_paths
-from ..core.path import PathFit
+from ..core.path_point import PathFit
 from ._base import LinearEstimator
 from ._cross_validation import (
     CrossValidatedMixin,
@@ -27,6 +27,7 @@ from ._cross_validation import (
     check_scores,
     model_like,
     n_common,
+    outcome_of,
     with_labels,
 )
 from ._fit_data import FitData, fit_options, read_classification
@@ -208,31 +209,35 @@ class LogisticRegressionCV(CrossValidatedMixin, LogisticPredictionMixin, LinearE
         folds = self._folds(X, labels, for_splitter, classifier=True)
         ascending = np.argsort(Cs, kind="stable")
         options = {**fit_options(self, data), "strengths": 1.0 / Cs[ascending], "summed": True}
-        paths = [
-            fold_paths(data.X, data.y, folds, l1_ratio=ratio, **options) for ratio in ratios
-        ]  # fmt: skip
-        every = [path for of_ratio in paths for path in of_ratio]
+        held_out = self._held_out(data, labels, for_scorer)
+        found, every = [], []
+        # A fold's path is gone before the next is fitted, but for the coefficients of an attribute.
+        for ratio in ratios:
+            paths = fold_paths(data.X, data.y, folds, l1_ratio=ratio, **options)
+            for fold in folds:
+                path = next(paths)
+                found.append((held_out.scores(path, fold), self._coefficients(path, ratio)))
+                every.append(outcome_of(path))
+                del path
         reached = np.sort(ascending[: n_common(every)])
         # Where each of the Cs, in the order given, stands in the paths.
         place = np.argsort(np.argsort(Cs[reached], kind="stable"), kind="stable")
-        held_out = self._held_out(data, labels, for_scorer)
-        by_fold = list(zip(*paths, strict=True))
-        scores = np.asarray([
-            [held_out.scores(path, fold)[place] for path in of_fold]
-            for fold, of_fold in zip(folds, by_fold, strict=True)
-        ])  # fmt: skip
+
+        def by_fold(each: Any) -> np.ndarray[Any, Any]:
+            stacked = np.asarray([of_path[place] for of_path in each])
+            return stacked.reshape(len(ratios), len(folds), *stacked.shape[1:]).swapaxes(0, 1)
+
+        scores = by_fold(of_path for of_path, _ in found)
         check_scores(self, scores)
-        coefs = np.asarray([
-            [self._coefficients(path, ratio)[place] for ratio, path in zip(ratios, f, strict=True)]
-            for f in by_fold
-        ])  # fmt: skip
+        coefs = by_fold(of_path for _, of_path in found)
         # Attributes only now: an interrupted fit leaves none.
         self._settle(data, _Evidence(Cs[reached], np.asarray(ratios), scores, coefs))
         self.Cs_, self.l1_ratios_ = Cs[reached], np.asarray(ratios)
         self.scores_, self.coefs_paths_ = scores, coefs
         self.n_passes_ += sum(path.n_passes for path in every)
-        self.n_iter_ = np.asarray([[path.n_iters[place] for path in f] for f in by_fold])
-        warn_unconverged(name_of(self), "C", [(np.sort(Cs)[: len(p.strengths)], p) for p in every])
+        self.n_iter_ = by_fold(path.n_iters for path in every)
+        reasons = [(np.sort(Cs)[: len(path.strengths)], path.stop_reasons) for path in every]
+        warn_unconverged(name_of(self), "C", reasons)
         return self
 
     def _settle(self, data: FitData, found: _Evidence) -> None:

@@ -225,7 +225,7 @@ def regularization_path(
         data.backend.name, feature_names(reader),
         None if data.labels is None else data.classes, unfitted(estimator),
     )  # fmt: skip
-    warn_unconverged(who, parameter, [(path.values, fit)])
+    warn_unconverged(who, parameter, [(path.values, fit.stop_reasons)])
     return path
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..core.cross_validation import fold_paths
-from ..core.path import PathFit
+from ..core.path_point import PathFit
 from ..core.solvers.leave_one_out import leave_one_out
 from ._base import OUR_CONSTRAINTS, STANDARDIZE_CONSTRAINT
 from ._cross_validation import (
@@ -24,6 +24,7 @@ from ._cross_validation import (
     check_scores,
     model_like,
     n_common,
+    outcome_of,
 )
 from ._fit_data import FitData, fit_options, read_regression
 from ._inputs import feature_names, name_of, to_host
@@ -235,23 +236,26 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
         }  # fmt: skip
         targets = [data.y] if y.ndim == 1 else [data.y[:, k] for k in range(y.shape[1])]
         by_target = [fold_paths(data.X, target, folds, **options) for target in targets]
-        every = [path for paths in by_target for path in paths]
-        n_reached = n_common(every)
         held_out = HeldOut(
             data, y, self._scorer(), for_scorer, RawRegressor(), lambda path, index: self._model(
                 path, index, single=y.ndim == 1
             ),
         )  # fmt: skip
-        by_fold = np.asarray([
-            held_out.scores(_joined(paths, n_reached), fold)
-            for fold, paths in zip(folds, zip(*by_target, strict=True), strict=True)
-        ])  # fmt: skip
+        found, outcomes = [], []
+        for fold in folds:
+            paths = [next(of_target) for of_target in by_target]
+            of_fold = [outcome_of(path) for path in paths]
+            found.append(held_out.scores(_joined(paths, n_common(of_fold)), fold))
+            outcomes += of_fold
+            del paths  # before the next are fitted
+        n_reached = n_common(outcomes)
+        by_fold = np.asarray([scores_of_fold[:n_reached] for scores_of_fold in found])
         check_scores(self, by_fold)
         scores = np.full(len(alphas), -np.inf)
         scores[descending[:n_reached]] = by_fold.mean(axis=0)
-        paths = [(alphas[descending][: len(path.strengths)], path) for path in every]
-        warn_unconverged(name_of(self), "alpha", paths)
-        return _Found(scores, sum(path.n_passes for path in every))
+        reasons = [(alphas[descending][: len(o.strengths)], o.stop_reasons) for o in outcomes]
+        warn_unconverged(name_of(self), "alpha", reasons)
+        return _Found(scores, sum(outcome.n_passes for outcome in outcomes))
 
     def _model(self, path: PathFit, index: int, *, single: bool) -> Ridge:
         """What a scorer that is a plain function is shown: a fitted model of one fold."""
@@ -263,8 +267,10 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
         return model
 
 
-def _joined(paths: tuple[PathFit, ...], n_reached: int) -> PathFit:
+def _joined(paths: list[PathFit], n_reached: int) -> PathFit:
     """The paths of several targets as one of several outputs."""
+    if len(paths) == 1:
+        return paths[0]  # not copied
     return replace(
         paths[0],
         strengths=paths[0].strengths[:n_reached],

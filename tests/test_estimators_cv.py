@@ -20,8 +20,9 @@ from xpfit import (
     backends,
     load,
 )
-from xpfit.core import cross_validation
-from xpfit.core.cross_validation import Fold, fold_paths, held_out_raw, mean_squared_errors
+from xpfit.core import cross_validation, folds
+from xpfit.core.cross_validation import fold_paths, held_out_raw, mean_squared_errors
+from xpfit.core.folds import Fold
 from xpfit.core.losses import HALF_SQUARED_ERROR
 from xpfit.estimators import ModelFileError
 
@@ -165,7 +166,7 @@ def test_held_out_rows_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) ->
     errors = ((expected - NUMERIC[rows][:, None]) ** 2).mean(axis=0)
     for most_predictions, most_gathered in ((1 << 25, 1 << 22), (40, 1 << 22), (1, 20)):
         monkeypatch.setattr(cross_validation, "MOST_PREDICTIONS", most_predictions)
-        monkeypatch.setattr(cross_validation, "MOST_GATHERED", most_gathered)
+        monkeypatch.setattr(folds, "MOST_GATHERED", most_gathered)
         parts = list(held_out_raw(X, path, rows, backend=numpy))
         assert len(parts) == (1 if most_predictions > 40 else 3)
         np.testing.assert_allclose(np.hstack([raw for _, raw in parts]), expected, atol=1e-12)

@@ -26,7 +26,8 @@ from xpfit.core.losses import (
     huber,
 )
 from xpfit.core.many_passes import losses_gradients
-from xpfit.core.path import PathFit, fit_path
+from xpfit.core.path import fit_path
+from xpfit.core.path_point import PathFit
 from xpfit.core.solvers.result import CONVERGED
 
 NUMPY = get_backend("numpy")
