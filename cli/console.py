@@ -15,6 +15,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from .wording import with_flags
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -63,7 +65,7 @@ def plain_errors(interrupted: str = "interrupted; nothing was written") -> Itera
     except (ValueError, ArithmeticError, ImportError, OSError, MemoryError) as error:
         if os.environ.get("XPFIT_TRACEBACK"):
             raise
-        fail(" ".join(str(error).split()) or type(error).__name__, EXIT_FAILED)
+        fail(with_flags(" ".join(str(error).split())) or type(error).__name__, EXIT_FAILED)
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Group:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .models import ModelOptions, build, predicts_classes
 from .preparing import Prepared
 from .scores import classification_scores, regression_scores
+from .wording import with_flags
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def fit(prepared: Prepared, options: ModelOptions, callback: Callable[[Any], Non
         seconds = time.perf_counter() - start
     # the callback is of this run only: it must not travel with the model
     estimator.set_params(callbacks=None)
-    told = dict.fromkeys(" ".join(str(entry.message).split()) for entry in caught)
+    said = (" ".join(str(entry.message).split()) for entry in caught)
+    told = dict.fromkeys(map(with_flags, said))
     history = tuple(
         Step(
             int(record.iteration),

@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from .models import ClassWeight, ModelName, OptimizerName
+from .wording import PlainCommand
 
 app = typer.Typer(
     name="xpfit",
@@ -75,7 +76,7 @@ def common(
     """Options of the command itself."""
 
 
-@app.command(epilog=_TRAIN_EXAMPLES)
+@app.command(cls=PlainCommand, epilog=_TRAIN_EXAMPLES)
 def train(
     data: Annotated[
         Path,
@@ -157,7 +158,7 @@ def train(
         run_train(data_options, model_options, out, quiet=quiet, report=report)
 
 
-@app.command(epilog=_PREDICT_EXAMPLES)
+@app.command(cls=PlainCommand, epilog=_PREDICT_EXAMPLES)
 def predict(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="What 'xpfit train' wrote: folder or file.")
@@ -179,7 +180,7 @@ def predict(
         run_predict(model, data, out, proba=proba)
 
 
-@app.command(epilog=_BENCH_EXAMPLES)
+@app.command(cls=PlainCommand, epilog=_BENCH_EXAMPLES)
 def bench(
     backends: Annotated[
         str | None,
@@ -230,7 +231,7 @@ def _listed(option: str, text: str | None) -> tuple[str, ...]:
     return tuple(parts)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def backends() -> None:
     """List the array libraries: version and devices, or why one cannot be used."""
     from .console import plain_errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,6 +54,8 @@ class Model:
     ----------
     class_name : str
         Its class in ``xpfit.estimators``.
+    title : str
+        What the report calls it.
     task : str
         ``"classification"`` or ``"regression"``.
     takes : frozenset of str
@@ -65,6 +68,7 @@ class Model:
     """
 
     class_name: str
+    title: str
     task: Task
     takes: frozenset[str]
 
@@ -72,21 +76,25 @@ class Model:
 _DESCENT = frozenset(
     {"alpha", "l1_ratio", "max_iter", "tol", "optimizer", "batch_size", "learning_rate"}
 )
+_ITERATED = frozenset({"alpha", "max_iter", "tol"})
 MODELS = {
     "logistic": Model(
-        "LogisticRegression", "classification", frozenset({"C", "class_weight", "max_iter", "tol"})
+        "LogisticRegression", "Logistic model", "classification",
+        frozenset({"C", "class_weight", "max_iter", "tol"}),
     ),
-    "linear": Model("LinearRegression", "regression", frozenset({"tol"})),
-    "ridge": Model("Ridge", "regression", frozenset({"alpha", "max_iter", "tol"})),
-    "poisson": Model("PoissonRegressor", "regression", frozenset({"alpha", "max_iter", "tol"})),
-    "huber": Model("HuberRegressor", "regression", frozenset({"alpha", "max_iter", "tol"})),
-    "lasso": Model("Lasso", "regression", frozenset({"alpha", "max_iter", "tol"})),
+    "linear": Model("LinearRegression", "Linear model", "regression", frozenset({"tol"})),
+    "ridge": Model("Ridge", "Ridge model", "regression", _ITERATED),
+    "poisson": Model("PoissonRegressor", "Poisson model", "regression", _ITERATED),
+    "huber": Model("HuberRegressor", "Huber model", "regression", _ITERATED),
+    "lasso": Model("Lasso", "Lasso model", "regression", _ITERATED),
     "elastic-net": Model(
-        "ElasticNet", "regression", frozenset({"alpha", "l1_ratio", "max_iter", "tol"})
+        "ElasticNet", "Elastic-net model", "regression", _ITERATED | {"l1_ratio"}
     ),
-    "sgd-classifier": Model("SGDClassifier", "classification", _DESCENT | {"class_weight"}),
-    "sgd-regressor": Model("SGDRegressor", "regression", _DESCENT),
-}
+    "sgd-classifier": Model(
+        "SGDClassifier", "SGD classifier", "classification", _DESCENT | {"class_weight"}
+    ),
+    "sgd-regressor": Model("SGDRegressor", "SGD regressor", "regression", _DESCENT),
+}  # fmt: skip
 # One name on the command line; the target says which of them it is.
 _BY_TARGET = {"classification": "sgd-classifier", "regression": "sgd-regressor"}
 _MOMENTUM = 0.9
@@ -193,6 +201,18 @@ def check_options(model: str, options: ModelOptions) -> None:
                 takers = [*(other for other in takers if other not in _BY_TARGET.values()), "sgd"]
             message = f"{flag} is for {', '.join(takers)}; the model here is {model}"
             raise typer.BadParameter(message, param_hint=flag)
+    for name in ("alpha", "tol", "learning_rate"):
+        if math.isinf(getattr(options, name) or 0.0):
+            flag = "--" + name.replace("_", "-")
+            message = f"{flag} must be finite"
+            raise typer.BadParameter(message, param_hint=flag)
+    plain = options.optimizer in {None, OptimizerName.SGD}
+    if model == "sgd-classifier" and plain and options.alpha == 0.0 and not options.learning_rate:
+        message = (
+            "without a penalty nothing says how fast the learning rate is to fall; give "
+            "--learning-rate too, or an --alpha above 0"
+        )
+        raise typer.BadParameter(message, param_hint="--alpha")
 
 
 def build(model: str, options: ModelOptions, callback: Callable[[Any], None]) -> Any:

@@ -16,6 +16,7 @@ from . import plots, score_plots
 from .console import bytes_text
 from .fitting import Fitted, Outcome, classes_of
 from .markup import figure, keys, section, table, warning
+from .models import MODELS
 from .preparing import Prepared
 from .scores import LABELS, score_rows
 from .style import CSS
@@ -46,7 +47,7 @@ def render(
     part = "test" if "test" in outcomes else "train"
     rows = "held-out" if part == "test" else "training"
     shown = outcomes[part]
-    title = f"{summary['model'].capitalize()} model of {summary['target']}"
+    title = f"{MODELS[summary['model']].title} of {summary['target']}"
     body = [
         _header(title, summary, part),
         *(warning(escape(text)) for text in summary["warnings"]),
@@ -129,11 +130,7 @@ def _cost(fitted: Fitted) -> str:
     pictures = [lambda: plots.loss_curve(history)]
     if not math.isnan(history[-1].gradient_norm):  # mini-batches form none of the whole cost
         pictures.append(lambda: plots.gradient_curve(history))
-    return section(
-        "Cost curve",
-        lead,
-        figure(*pictures),
-    )
+    return section("Cost curve", lead, figure(*pictures))
 
 
 def _binary(shown: Outcome, train: Outcome, classes: NDArray[Any], rows: str) -> str:

@@ -64,8 +64,7 @@ def run_train(
                 (folder / REPORT_FILE).write_text(html, encoding="utf-8")
     if not quiet:
         for warning in fitted.warnings:
-            # Written for Python; here it is an option.
-            say_warning(warning.replace("Raise max_iter", "Raise --max-iter"))
+            say_warning(warning)
         _tell(summary, prepared, out, report)
 
 
