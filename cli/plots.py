@@ -6,6 +6,7 @@ Figures are made without pyplot: no global state, no window, no backend to choos
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -54,7 +55,7 @@ def new_figure(width: float, height: float) -> Iterator[tuple[Any, Any, list[str
 
     drawn: list[str] = []
     style: Any = {**_STYLE, "svg.hashsalt": "xpfit"}
-    with mpl.rc_context(style):
+    with mpl.rc_context(style), _unsaid_substitutes():
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
         yield figure, axes, drawn
@@ -62,6 +63,26 @@ def new_figure(width: float, height: float) -> Iterator[tuple[Any, Any, list[str
         figure.savefig(stream, format="svg", dpi=150, transparent=True, metadata={"Date": None})
         text = stream.getvalue()
         drawn.append(text[text.index("<svg") :])
+
+
+@contextmanager
+def _unsaid_substitutes() -> Iterator[None]:
+    """Keep matplotlib from saying, a line each, which fonts it takes for others.
+
+    Its formulas (10⁻³ on an axis) ask for a score of fonts that few need, and not every machine has
+    all; the page names the fonts of its text anew.
+    """
+
+    def is_serious(record: logging.LogRecord) -> bool:
+        return record.levelno > logging.WARNING
+
+    # A filter for as long as it is drawn: the level of the logger is the user's to set.
+    logger = logging.getLogger("matplotlib.font_manager")
+    logger.addFilter(is_serious)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_serious)
 
 
 def plain(text: str, limit: int = 44) -> str:
