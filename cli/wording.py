@@ -38,7 +38,6 @@ _ADVICE = (
         "More regularization (a smaller --C, a larger --alpha) or a larger --tol helps.",
     ),
     (": set standardize=True.", ": leave out what differs by orders of magnitude (--drop)."),
-    ("Scale the columns, or set standardize=True.", "Scale those columns in the file."),
 )
 _SETTING = re.compile(r"\b(tol|max_iter)=(\S+)")
 

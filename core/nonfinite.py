@@ -13,6 +13,10 @@ from .loss import Loss, PointwiseLoss
 from .passes import is_sparse
 
 
+class NonfiniteError(ValueError):
+    """The first evaluation of a fit is not finite."""
+
+
 def raise_nonfinite(
     X: Any,
     backend: Backend,
@@ -31,9 +35,9 @@ def raise_nonfinite(
     if text is None:
         text = (
             f"the first evaluation in {who} overflowed, though X is finite: values of X or y are "
-            "too large. Scale the columns, or set standardize=True."
+            "too large. Scale them to ordinary sizes first."
         )
-    raise ValueError(text)
+    raise NonfiniteError(text)
 
 
 def require_finite(X: Any, backend: Backend, who: str, feature_names: Sequence[str] | None) -> None:

@@ -19,7 +19,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import (
     Interval,
-    StrOptions,
     validate_parameter_constraints,
 )
 from sklearn.utils.validation import check_is_fitted
@@ -29,6 +28,7 @@ from ..core.device_work import working_on
 from ..core.passes import predict_raw
 from ..core.solvers.result import STOPPED_BY_CALLBACK, SolverResult
 from ._backend_choice import backend_for_prediction
+from ._constraints import OneOf
 from ._inputs import (
     check_raw_prediction,
     compute_dtype,
@@ -55,7 +55,7 @@ ITERATION_CONSTRAINTS: dict[str, list[Any]] = {
 
 def solver_constraint(mapping: dict[str, str]) -> list[Any]:
     """The `_parameter_constraints` entry for solver names."""
-    return [StrOptions(set(mapping))]
+    return [OneOf(set(mapping))]
 
 
 def print_iteration(record: Any) -> None:

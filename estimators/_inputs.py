@@ -12,6 +12,7 @@ from ..backends import Array, Backend, as_backend_array, backend_of, get_backend
 from ..core.columns import describe_nonfinite
 from ..core.device_work import on_device_of, working_on
 from ..core.passes import is_sparse
+from ._text import describe_text
 
 # Bytes of the widest float that is read as stored; a wider one becomes float64.
 _WIDEST_FLOAT = 8
@@ -53,7 +54,14 @@ def read_features(estimator: Any, X: Any, *, reset: bool) -> Array:
         return X
     if backend_of(X) is not None:
         return _check_device_features(estimator, X, reset=reset)
-    X = validate_data(estimator, X, reset=reset, accept_sparse="csr", ensure_all_finite=False)
+    given = X
+    try:
+        X = validate_data(estimator, X, reset=reset, accept_sparse="csr", ensure_all_finite=False)
+    except ValueError as error:
+        text = None if is_sparse(given) else describe_text(name_of(estimator), "X", given)
+        if text is None:
+            raise
+        raise ValueError(text) from error
     if X.dtype.kind not in "biufO":
         message = (
             f"{name_of(estimator)}: X holds values of dtype {X.dtype}, not numbers. "

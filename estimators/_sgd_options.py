@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from ..backends import Array, Backend
 from ..core.epochs import DivergenceError, EpochOptions
@@ -23,12 +23,13 @@ from ..core.solvers.result import DIVERGED, INTERRUPTED
 from ..core.standing import Descent
 from ._base import OUR_CONSTRAINTS, LinearEstimator
 from ._checkpoint import fingerprint, read_checkpoint, write_checkpoint
+from ._constraints import OneOf
 from ._inputs import compute_dtype, feature_names, name_of, send_features
 
 RATES = ("optimal", "constant", "invscaling", "adaptive")
 
 SGD_CONSTRAINTS: dict[str, list[Any]] = {
-    "penalty": [StrOptions({"l1", "l2", "elasticnet"}), None],
+    "penalty": [OneOf({"l1", "l2", "elasticnet"}), None],
     "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "fit_intercept": ["boolean"],
@@ -37,7 +38,7 @@ SGD_CONSTRAINTS: dict[str, list[Any]] = {
     "shuffle": ["boolean"],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
-    "learning_rate": [StrOptions(set(RATES))],
+    "learning_rate": [OneOf(set(RATES))],
     "eta0": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "early_stopping": ["boolean"],

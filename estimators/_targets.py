@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 
 from ..backends import Array, Backend, as_backend_array, backend_of
 from ._inputs import as_target, compute_dtype, name_of
+from ._text import describe_text
 
 
 def check_rows(who: str, argument: str, n_rows: int, n_samples: int) -> None:
@@ -72,10 +73,17 @@ def read_targets(
     who = name_of(estimator)
     on_device = backend_of(y) is not None
     if not on_device:
-        y = check_array(
-            y, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name="y",
-            estimator=estimator, dtype="numeric",
-        )  # fmt: skip
+        given = y
+        try:
+            y = check_array(
+                y, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name="y",
+                estimator=estimator, dtype="numeric",
+            )  # fmt: skip
+        except ValueError as error:
+            text = describe_text(who, "y", given)
+            if text is None:
+                raise
+            raise ValueError(text) from error
         if y.dtype.kind not in "biufO":
             message = f"{who}: y holds values of dtype {y.dtype}, not numbers. Pass numbers."
             raise ValueError(message)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import MultiOutputMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from ..core.fit import LinearFit, fit_linear_model
 from ..core.fit_sparse import fit_sparse_model
@@ -19,6 +19,7 @@ from ._base import (
     LinearEstimator,
     LinearRegressorMixin,
 )
+from ._constraints import OneOf
 from ._fit_data import FitData, fit_options, read_regression
 from ._least_squares import reject_positive, set_fits
 
@@ -97,7 +98,7 @@ class ElasticNet(MultiOutputMixin, LinearRegressorMixin, LinearEstimator):
         "warm_start": ["boolean"],
         "positive": ["boolean"],
         "random_state": ["random_state"],
-        "selection": [StrOptions({"cyclic", "random"})],
+        "selection": [OneOf({"cyclic", "random"})],
         **STANDARDIZE_CONSTRAINT,
         **OUR_CONSTRAINTS,
     }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from ..core.cross_validation import fold_errors, fold_paths, largest_strength
 from ..core.fold_gram import FoldGrams, read_fold_grams
@@ -22,6 +22,7 @@ from ._base import (
     LinearEstimator,
     LinearRegressorMixin,
 )
+from ._constraints import OneOf
 from ._cross_validation import (
     CrossValidatedMixin,
     Outcome,
@@ -137,7 +138,7 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
         "eps": [Interval(Real, 0, 1, closed="neither")],
         "alphas": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "fit_intercept": ["boolean"],
-        "precompute": [StrOptions({"auto"}), "array-like", "boolean"],
+        "precompute": [OneOf({"auto"}), "array-like", "boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "cv": ["cv_object"],
@@ -146,7 +147,7 @@ class ElasticNetCV(CrossValidatedMixin, LinearRegressorMixin, LinearEstimator):
         "n_jobs": [Integral, None],
         "positive": ["boolean"],
         "random_state": ["random_state"],
-        "selection": [StrOptions({"cyclic", "random"})],
+        "selection": [OneOf({"cyclic", "random"})],
         **STANDARDIZE_CONSTRAINT,
         **OUR_CONSTRAINTS,
     }

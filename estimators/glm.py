@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from ..backends import as_backend_array, get_backend
 from ..core.fit import fit_linear_model
@@ -21,6 +21,7 @@ from ._base import (
     LinearEstimator,
     solver_constraint,
 )
+from ._constraints import OneOf
 from ._explained import LOSS_NAMES, explained, loss_by_name
 from ._inputs import feature_names, like_input, name_of, read_features, send_features, to_host
 from ._targets import read_sample_weight, read_targets, require_y
@@ -239,7 +240,7 @@ class GeneralizedLinearRegressor(_PointwiseRegressor):
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
         **_PointwiseRegressor._parameter_constraints,
-        "loss": [StrOptions(set(LOSS_NAMES)), PointwiseLoss],
+        "loss": [OneOf(set(LOSS_NAMES)), PointwiseLoss],
     }
 
     def __init__(

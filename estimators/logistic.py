@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils._param_validation import Hidden, Interval
 
 from ..core.fit import fit_linear_model
 from ..core.fit_sparse import fit_sparse_model
@@ -23,6 +23,7 @@ from ._base import (
     LinearEstimator,
     solver_constraint,
 )
+from ._constraints import OneOf
 from ._fit_data import FitData, fit_options, read_classification
 from ._inference import summarize
 from ._inputs import name_of
@@ -129,15 +130,15 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
         "penalty": [
-            StrOptions({"l1", "l2", "elasticnet"}),
+            OneOf({"l1", "l2", "elasticnet"}),
             None,
-            Hidden(StrOptions({"deprecated"})),
+            Hidden(OneOf({"deprecated"})),
         ],
         "C": [Interval(Real, 0, None, closed="right")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
         "dual": ["boolean"],
         "intercept_scaling": [Interval(Real, 0, None, closed="neither")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, OneOf({"balanced"}), None],
         "random_state": ["random_state"],
         "solver": solver_constraint(LOGISTIC_SOLVERS),
         "n_jobs": [None, Integral],

@@ -13,11 +13,12 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.metrics import get_scorer_names
 from sklearn.metrics._scorer import _BaseScorer
-from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils._param_validation import Hidden, Interval
 
 from ..core.cross_validation import fold_paths
 from ..core.path_point import PathFit
 from ._base import LinearEstimator
+from ._constraints import OneOf
 from ._cross_validation import (
     CrossValidatedMixin,
     HeldOut,
@@ -133,9 +134,9 @@ class LogisticRegressionCV(CrossValidatedMixin, LogisticPredictionMixin, LinearE
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like", None],
         "cv": ["cv_object"],
-        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "scoring": [OneOf(set(get_scorer_names())), callable, None],
         "refit": ["boolean"],
-        "penalty": [StrOptions({"l1", "l2", "elasticnet"}), Hidden(StrOptions({"deprecated"}))],
+        "penalty": [OneOf({"l1", "l2", "elasticnet"}), Hidden(OneOf({"deprecated"}))],
         "use_legacy_attributes": ["boolean"],
     }
     _default_scoring = "accuracy"

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.metrics import get_scorer_names
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from ..core.cross_validation import fold_paths
 from ..core.path_point import PathFit
 from ..core.solvers.leave_one_out import leave_one_out
 from ._base import OUR_CONSTRAINTS, STANDARDIZE_CONSTRAINT
+from ._constraints import OneOf
 from ._cross_validation import (
     CrossValidatedMixin,
     HeldOut,
@@ -100,9 +101,9 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
         "alphas": ["array-like", Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
-        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "scoring": [OneOf(set(get_scorer_names())), callable, None],
         "cv": ["cv_object"],
-        "gcv_mode": [StrOptions({"auto", "svd", "eigen"}), None],
+        "gcv_mode": [OneOf({"auto", "svd", "eigen"}), None],
         "store_cv_results": ["boolean"],
         "alpha_per_target": ["boolean"],
         **STANDARDIZE_CONSTRAINT,
@@ -217,11 +218,21 @@ class RidgeCV(CrossValidatedMixin, LeastSquares):
                 for of_alpha in results
             ])  # fmt: skip
             scores = scores if per_target else scores[:, 0]
-        check_scores(self, scores[None])
+        self._check_left_out(scores, alphas)
         if results is None or not self.store_cv_results:
             return _Found(scores, found.n_passes)
         results = np.moveaxis(results, 0, -1)
         return _Found(scores, found.n_passes, results[:, 0] if single else results)
+
+    def _check_left_out(self, scores: Matrix, alphas: Matrix) -> None:
+        finite = np.isfinite(scores.reshape(len(alphas), -1)).all(axis=1)
+        if not finite.all():
+            message = (
+                f"{name_of(self)}: the leave-one-out score at alpha={alphas[~finite][0]:g} is not "
+                "finite: values of X or y are too large beside alpha, or the scoring gives none. "
+                "Scale the columns and y, or pass larger alphas, another scoring or a cv."
+            )
+            raise ValueError(message)
 
     def _by_folds(
         self, X: Any, data: FitData, alphas: Matrix, for_splitter: Params, for_scorer: Params

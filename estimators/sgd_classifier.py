@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ..backends import Array, Backend, as_backend_array
@@ -22,6 +21,7 @@ from ..core.losses import (
 )
 from ._backend_choice import place_for_fit
 from ._class_weights import row_weights
+from ._constraints import OneOf
 from ._inputs import as_target, beside, name_of, read_features
 from ._labels import (
     Labels,
@@ -140,9 +140,9 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
         **SGD_CONSTRAINTS,
-        "loss": [StrOptions({"log_loss", "squared_hinge"})],
+        "loss": [OneOf({"log_loss", "squared_hinge"})],
         "n_jobs": [None, Integral],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "class_weight": [OneOf({"balanced"}), dict, None],
     }
 
     def __init__(

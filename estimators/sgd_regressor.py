@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from ..backends import as_backend_array
 from ..core.loss import PointwiseLoss
@@ -19,6 +19,7 @@ from ..core.losses import (
 )
 from ._backend_choice import place_for_fit
 from ._base import LinearRegressorMixin
+from ._constraints import OneOf
 from ._inputs import name_of, read_features
 from ._labels import (
     split_rows,
@@ -72,7 +73,7 @@ class SGDRegressor(LinearRegressorMixin, MinibatchEstimator):
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012 - scikit-learn's protocol
         **SGD_CONSTRAINTS,
-        "loss": [StrOptions({"squared_error", "huber"}), PointwiseLoss],
+        "loss": [OneOf({"squared_error", "huber"}), PointwiseLoss],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
     }
 

@@ -139,7 +139,7 @@ def test_options_become_those_of_the_estimator():
         (["--target", "bought", "--model", "sgd", "--l1-ratio", "2"], 2, "--l1-ratio"),
         (
             ["--target", "spent", "--model", "sgd", "--learning-rate", "1e6"], 1,
-            "Lower the learning rate",
+            "Give a lower --learning-rate",
         ),
     ],
 )  # fmt: skip

@@ -83,7 +83,7 @@ def leave_one_out(
     Raises
     ------
     ValueError
-        For NaN or infinity in X, named by column.
+        For NaN or infinity in X, named by column; for X whose squares overflow.
 
     Examples
     --------
@@ -105,7 +105,10 @@ def leave_one_out(
         rows = _prepared(X, Y, sample_weight, moments, fit_intercept, standardize, backend)
         strengths = xp.asarray(np.asarray(alphas), dtype=rows.Y.dtype, device=device(rows.Y))
         wide = n <= d
-        found = _by_rows(rows, strengths) if wide else _by_columns(rows, strengths)
+        gram = _row_gram(rows) if wide else _column_gram(rows)
+        if not all(bool(xp.all(xp.isfinite(part))) for part in gram):
+            raise_nonfinite(X, backend, who, feature_names)
+        found = (_by_rows if wide else _by_columns)(rows, strengths, *gram)
         squared, errors = 0.0, []
         for part, block in found:  # (n_rows, n_alphas, n_targets)
             squared = squared + xp.sum(rows.weight[part][:, None, None] * block**2, axis=0)
@@ -173,9 +176,10 @@ def _column_gram(rows: _Rows) -> tuple[Array, Array]:
     return gram, moment
 
 
-def _by_columns(rows: _Rows, alphas: Array) -> Iterator[tuple[slice, Array]]:
+def _by_columns(
+    rows: _Rows, alphas: Array, gram: Array, moment: Array
+) -> Iterator[tuple[slice, Array]]:
     xp, (n_targets, n_alphas) = rows.backend.xp, (rows.Y.shape[1], alphas.shape[0])
-    gram, moment = _column_gram(rows)
     values, vectors = xp.linalg.eigh(gram)
     # Rounding makes eigenvalues of zero negative.
     inverse = 1.0 / (xp.where(values > 0.0, values, 0.0)[:, None] + alphas)  # (d, n_alphas)
@@ -189,22 +193,21 @@ def _by_columns(rows: _Rows, alphas: Array) -> Iterator[tuple[slice, Array]]:
         yield part, (rows.Y[part, :][:, None, :] - fitted) / (1.0 - leverage)[:, :, None]
 
 
-def _row_gram(rows: _Rows) -> Array:
-    """X X' (n_samples, n_samples) of centred, scaled columns."""
+def _row_gram(rows: _Rows) -> tuple[Array]:
+    """X X' (n_samples, n_samples) of centred, scaled columns, alone in a tuple."""
     if not is_sparse(rows.X):
         # A copy of X, which has no more rows than columns.
         Z = _centred(rows, slice(None))
-        return Z @ Z.T
+        return (Z @ Z.T,)
     scaled = rows.X.multiply(1.0 / rows.scale[None, :]).tocsr()
     mean = rows.mean / rows.scale
     along = scaled @ mean
-    return (scaled @ scaled.T).toarray() - along[:, None] - along[None, :] + mean @ mean
+    return ((scaled @ scaled.T).toarray() - along[:, None] - along[None, :] + mean @ mean,)
 
 
-def _by_rows(rows: _Rows, alphas: Array) -> Iterator[tuple[slice, Array]]:
+def _by_rows(rows: _Rows, alphas: Array, gram: Array) -> Iterator[tuple[slice, Array]]:
     xp, weight = rows.backend.xp, rows.weight
     root = xp.sqrt(weight)
-    gram = _row_gram(rows)
     values, vectors = xp.linalg.eigh(root[:, None] * gram * root[None, :])
     inverse = 1.0 / (xp.where(values > 0.0, values, 0.0)[:, None] + alphas)  # (n, n_alphas)
     diagonal = (vectors * vectors) @ inverse
