@@ -19,7 +19,7 @@ from ..core.learning_rates import full_batch_rate, mini_batch_rate
 from ..core.minibatch import begin
 from ..core.objective import LinearObjective
 from ..core.optimizers import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp
-from ..core.schedules import Cosine, get_schedule
+from ..core.schedules import schedule_over
 from ..core.standing import Descent
 from ._inputs import compute_dtype, name_of
 from ._sgd_options import generator_of, numbers_for_steps
@@ -74,10 +74,10 @@ class DescentOptions(NamedTuple):
         start = self.learning_rate if self.learning_rate is not None else DESCENTS[self.solver].rate
         start = rate() if start is None else start
         name = self.schedule or ("constant" if self.solver == "gd" else "cosine")
-        if name == "cosine":
-            # To zero over the whole fit: the noise of batches goes with the rate.
-            return Cosine(start, period=max(1, n_steps), restarts=False)
-        return get_schedule(name, source=f"solver_options of {self.who}", learning_rate=start)
+        # By default to zero over the whole fit: the noise of batches goes with the rate.
+        return schedule_over(
+            name, n_steps, learning_rate=start, source=f"solver_options of {self.who}"
+        )
 
 
 def descent_options(estimator: Any) -> DescentOptions | None:

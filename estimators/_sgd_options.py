@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -15,10 +16,11 @@ from sklearn.utils._param_validation import Interval
 from ..backends import Array, Backend
 from ..core.epochs import DivergenceError, EpochOptions
 from ..core.fit_minibatch import fit_by_epochs
+from ..core.learning_rates import knows_curvature, mini_batch_rate
 from ..core.loss import Loss, PointwiseLoss
 from ..core.minibatch import Progress, begin
 from ..core.optimizers import Optimizer, get_optimizer
-from ..core.schedules import InverseScaling, Optimal, Schedule, get_schedule
+from ..core.schedules import InverseScaling, Optimal, Schedule, get_schedule, schedule_over
 from ..core.solvers.result import DIVERGED, INTERRUPTED
 from ..core.standing import Descent
 from ._base import OUR_CONSTRAINTS, LinearEstimator
@@ -89,8 +91,13 @@ class MinibatchEstimator(LinearEstimator):
         """How large X counts for `auto`: steps in plain Python are slow however small X is."""
         return numbers_for_steps(n_samples, self.batch_size, max_iter)
 
-    def _optimizer(self) -> Optimizer:
-        """The optimizer that the parameters describe.
+    def _optimizer(
+        self, n_steps: int = 1000, stable_rate: Callable[[], float] | None = None
+    ) -> Optimizer:
+        """The optimizer that the parameters describe, for a fit of at most n_steps.
+
+        `stable_rate` finds a rate from the data that steps are to begin with at most; without data
+        the rate is of no meaning.
 
         Raises
         ------
@@ -106,7 +113,7 @@ class MinibatchEstimator(LinearEstimator):
                 )
                 raise ValueError(message)
             return self.optimizer
-        options: dict[str, Any] = {"learning_rate": self._rate()}
+        options: dict[str, Any] = {"learning_rate": self._rate(n_steps, stable_rate)}
         if self.optimizer == "sgd":
             options |= {"momentum": self.momentum, "nesterov": self.nesterov}
         elif self.momentum or self.nesterov:
@@ -148,11 +155,13 @@ class MinibatchEstimator(LinearEstimator):
         share = {"l1": 1.0, "l2": 0.0}.get(self.penalty, self.l1_ratio)
         return float(self.alpha * share), float(self.alpha * (1.0 - share))
 
-    def _rate(self) -> float | Schedule:
+    def _rate(self, n_steps: int, stable_rate: Callable[[], float] | None) -> float | Schedule:
         who = name_of(self)
         if self.schedule is not None:
             if isinstance(self.schedule, str):
-                return get_schedule(self.schedule, source=who, learning_rate=self.eta0)
+                return schedule_over(
+                    self.schedule, n_steps, learning_rate=float(self.eta0), source=who
+                )
             return get_schedule(self.schedule, source=who)
         if self.learning_rate == "invscaling":
             return InverseScaling(float(self.eta0), power=float(self.power_t))
@@ -166,7 +175,11 @@ class MinibatchEstimator(LinearEstimator):
                     "'constant' with eta0."
                 )
                 raise ValueError(message)
-            return Optimal(float(self.alpha), slope=max(1.0, self._slope(self.alpha**-0.25)))
+            slope = max(1.0, self._slope(self.alpha**-0.25))
+            if slope > 1.0 and stable_rate is not None:
+                # The gradient grows with the error: steps too long for the curvature run away.
+                slope = max(slope, self.alpha**-0.25 / stable_rate())
+            return Optimal(float(self.alpha), slope=slope)
         return float(self.eta0)
 
     def _slope(self, length: float) -> float:
@@ -200,15 +213,24 @@ class MinibatchEstimator(LinearEstimator):
         """Epochs on the data, from a checkpoint if that is asked for."""
         who, saved, keep = name_of(self), None, None
         l1, l2 = self._strengths()
+        # As many as `fit` may take, also where this is one epoch of `partial_fit`.
+        n_trained = X.shape[0] - (0 if held_out is None else len(held_out))
+        n_steps = int(self.max_iter) * -(-n_trained // int(self.batch_size))
         if self.checkpoint is not None and stop:
             mark = fingerprint(self, X, target, weight, backend)
             found = read_checkpoint(self.checkpoint, who, mark) if self.resume else None
             if found is not None:
                 saved, held_out = found
             keep = partial(write_checkpoint, self.checkpoint, who, mark, held_out)
+        X = send_features(self, X, backend)
+        stable_rate = partial(
+            mini_batch_rate, X, weight, loss, backend, l2_reg_strength=l2,
+            fit_intercept=self.fit_intercept, batch_size=int(self.batch_size),
+        )  # fmt: skip
+        optimizer = self._optimizer(n_steps, stable_rate if knows_curvature(loss) else None)
         return fit_by_epochs(
-            send_features(self, X, backend), target, loss=loss, backend=backend,
-            optimizer=self._optimizer(), options=self._epoch_options(max_iter, stop=stop), rng=rng,
+            X, target, loss=loss, backend=backend,
+            optimizer=optimizer, options=self._epoch_options(max_iter, stop=stop), rng=rng,
             n_outputs=n_outputs, sample_weight=weight,
             l1_reg_strength=l1, l2_reg_strength=l2, fit_intercept=self.fit_intercept,
             held_out=held_out, start=start, saved=saved,

@@ -95,7 +95,8 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
     nesterov : bool, default=False
         Both for optimizer="sgd".
     schedule : str, callable or None, default=None
-        A schedule of xpfit.core.schedules, in place of `learning_rate`.
+        A schedule of xpfit.core.schedules, in place of `learning_rate`. By name, "cosine" and
+        "one_cycle" are as long as max_iter epochs.
     batch_size : int, default=1
         From 1 to all rows.
     max_norm : float or None, default=None

@@ -22,6 +22,7 @@ __all__ = [
     "StepHalving",
     "WarmUp",
     "get_schedule",
+    "schedule_over",
 ]
 
 SCHEDULES = {
@@ -79,3 +80,31 @@ def get_schedule(
         schedule, SCHEDULES, options, what="schedule", source=source, remedy=remedy
     )
     return made
+
+
+def schedule_over(name: str, n_steps: int, *, learning_rate: float, source: str) -> Schedule:
+    """The schedule of that name for a fit of at most `n_steps` steps.
+
+    "cosine" falls to zero over all of them, without restarts, and "one_cycle" is one cycle of them
+    (of 4 at least: it has to rise and to fall). Others are as `get_schedule` makes them.
+
+    Parameters
+    ----------
+    name : str
+    n_steps : int
+        Epochs times steps of an epoch.
+    learning_rate : float > 0
+        The first; of "one_cycle" the largest.
+    source : str
+        Who asks, for the error.
+
+    Examples
+    --------
+    >>> schedule_over("cosine", 100, learning_rate=0.5, source="a fit")(50)
+    0.25
+    """
+    if name == "cosine":
+        return Cosine(learning_rate, period=max(1, n_steps), restarts=False)
+    if name == "one_cycle":
+        return OneCycle(learning_rate, total_steps=max(4, n_steps))
+    return get_schedule(name, source=source, learning_rate=learning_rate)
