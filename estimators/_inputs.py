@@ -54,14 +54,17 @@ def read_features(estimator: Any, X: Any, *, reset: bool) -> Array:
         return X
     if backend_of(X) is not None:
         return _check_device_features(estimator, X, reset=reset)
-    given = X
     try:
-        X = validate_data(estimator, X, reset=reset, accept_sparse="csr", ensure_all_finite=False)
+        return _converted(estimator, X, reset=reset)
     except ValueError as error:
-        text = None if is_sparse(given) else describe_text(name_of(estimator), "X", given)
+        text = None if is_sparse(X) else describe_text(name_of(estimator), "X", X)
         if text is None:
             raise
         raise ValueError(text) from error
+
+
+def _converted(estimator: Any, X: Any, *, reset: bool) -> Array:
+    X = validate_data(estimator, X, reset=reset, accept_sparse="csr", ensure_all_finite=False)
     if X.dtype.kind not in "biufO":
         message = (
             f"{name_of(estimator)}: X holds values of dtype {X.dtype}, not numbers. "

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas
+import polars
 import pytest
 import scipy.sparse
 from sklearn.utils._param_validation import StrOptions
@@ -54,6 +55,8 @@ def test_text_in_a_column_is_shown_with_its_place(model: Any) -> None:
             model.fit(data, y)
     with pytest.raises(ValueError, match=rf"{place} 'job', row 4\."):
         model.fit(frame(), y)
+    with pytest.raises(ValueError, match=r"X holds text, 'x' in column 0 'a', row 0\."):
+        model.fit(polars.DataFrame({"a": ["x"] * 30, "b": Y}), y)
     model.fit(X, y)
     with pytest.raises(ValueError, match=place):
         model.predict(values)
