@@ -12,14 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backends import Array, Backend
+from ..core.device_work import on_device_of
 from ..core.epochs import EpochOptions
+from ..core.fit import objective_of, start_of
 from ..core.fit_descent import fit_by_descent
 from ..core.fit_minibatch import fit_by_epochs
 from ..core.learning_rates import full_batch_rate, mini_batch_rate
 from ..core.minibatch import begin
 from ..core.objective import LinearObjective
 from ..core.optimizers import SGD, AdaGrad, Adam, AdamW, Optimizer, RMSProp
+from ..core.remaining import judged_by_excess
 from ..core.schedules import schedule_over
+from ..core.solvers.result import OUT_OF_ITERATIONS
 from ..core.standing import Descent
 from ._inputs import compute_dtype, name_of
 from ._sgd_options import generator_of, numbers_for_steps
@@ -32,6 +36,7 @@ class _Kind(NamedTuple):
 
 
 _BATCH_SIZE = 32
+DEFAULT_TOL = 1e-5
 DESCENTS = {
     "gd": _Kind(SGD, {}, None),
     "sgd": _Kind(SGD, {}, None),
@@ -205,7 +210,16 @@ def fit_logistic_by_descent(
     # The engine names its optimizer, which momentum and nesterov share with sgd.
     own = f"solver {type(optimizer).__name__.lower()!r}"
     message = found.result.message.replace(own, f"solver {options.solver!r}", 1)
-    return found._replace(result=replace(found.result, solver=options.solver, message=message))
+    result = replace(found.result, solver=options.solver, message=message)
+    if result.stop_reason == OUT_OF_ITERATIONS and result.n_iter > 0:
+        cost = objective_of(
+            X, target, weight, loss, backend, common["n_outputs"], l2, fit_intercept, False, None
+        )
+        with on_device_of(backend, X):
+            theta = start_of(cost, found.W, found.b)
+        # Who asks for less than the default asks for that gradient.
+        result = judged_by_excess(result, cost, theta, suffices=tol >= DEFAULT_TOL)
+    return found._replace(result=result)
 
 
 def _for_all_rows(options: DescentOptions, max_iter: int, objective: LinearObjective) -> Optimizer:

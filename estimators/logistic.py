@@ -27,7 +27,7 @@ from ._constraints import OneOf
 from ._fit_data import FitData, fit_options, read_classification
 from ._inference import summarize
 from ._inputs import name_of
-from ._logistic_descent import descent_options, fit_logistic_by_descent, numbers_of
+from ._logistic_descent import DEFAULT_TOL, descent_options, fit_logistic_by_descent, numbers_of
 from ._logistic_options import LOGISTIC_SOLVERS, choose_solver, penalty_strengths
 from ._logistic_prediction import LogisticPredictionMixin
 from ._sgd_options import raise_what_ended
@@ -58,7 +58,9 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         Accepted with solver="liblinear", without effect: the optimum is the same.
     tol : float, default=1e-5
         Stop at max(abs(gradient)) <= tol of the mean cost (scikit-learn: 1e-4); with an L1
-        penalty, at no condition of optimality violated by more.
+        penalty, at no condition of optimality violated by more. Mini-batches that have taken all
+        max_iter epochs have converged, too, where the cost is by estimate within 0.1 % of its
+        minimum; below the default of tol its gradient alone decides.
     fit_intercept : bool, default=True
     intercept_scaling : float, default=1
         Only 1: the intercept is never penalised.
@@ -155,7 +157,7 @@ class LogisticRegression(LogisticPredictionMixin, LinearEstimator):
         C: float = 1.0,
         l1_ratio: float | None = 0.0,
         dual: bool = False,
-        tol: float = 1e-5,
+        tol: float = DEFAULT_TOL,
         fit_intercept: bool = True,
         intercept_scaling: float = 1,
         class_weight: Any = None,

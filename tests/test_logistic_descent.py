@@ -79,7 +79,8 @@ def test_every_optimizer_comes_near_it(data: Any, solver: str) -> None:
     assert model.loss_history_[-1] == pytest.approx(optimum.loss_history_[-1], rel=2e-2)
     assert model.solver_ == solver
     assert len(model.loss_history_) == model.n_iter_[0]
-    assert model.n_passes_ == 2 * model.n_iter_[0]
+    # Two an epoch, and those by which the end is judged.
+    assert 0 <= model.n_passes_ - 2 * model.n_iter_[0] <= 21
     # The last record is of the whole cost, at the coefficients that were kept.
     again = LogisticRegression(warm_start=True, max_iter=0, solver="lbfgs", **options)
     again.coef_, again.intercept_ = model.coef_, model.intercept_

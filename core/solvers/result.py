@@ -23,7 +23,8 @@ NO_IMPROVEMENT = "no improvement"
 DIVERGED = "diverged"
 INTERRUPTED = "interrupted"
 SMALL_GAP = "duality_gap <= gap_tol * cost"
-SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT, NO_IMPROVEMENT, SMALL_GAP})
+NEAR_MINIMUM = "cost by estimate within 0.1 % of its minimum"
+SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT, NO_IMPROVEMENT, SMALL_GAP, NEAR_MINIMUM})
 
 
 class IterationRecord(NamedTuple):
