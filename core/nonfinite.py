@@ -13,10 +13,6 @@ from .loss import Loss, PointwiseLoss
 from .passes import is_sparse
 
 
-class NonfiniteError(ValueError):
-    """The first evaluation of a fit is not finite."""
-
-
 def raise_nonfinite(
     X: Any,
     backend: Backend,
@@ -37,7 +33,7 @@ def raise_nonfinite(
             f"the first evaluation in {who} overflowed, though X is finite: values of X or y are "
             "too large. Scale them to ordinary sizes first."
         )
-    raise NonfiniteError(text)
+    raise ValueError(text)
 
 
 def require_finite(X: Any, backend: Backend, who: str, feature_names: Sequence[str] | None) -> None:
