@@ -40,7 +40,7 @@ GRAM_CHUNKS = 16
 GRAM_BYTES = 1 << 24
 GRAM_COLUMNS = 1000
 # Larger matrices gain more from BLAS's threads than the next pass loses.
-MOST_SINGLE_ORDER = 1000
+MOST_SINGLE_ORDER = 2000
 # Smaller matrices are factored by one thread anyway.
 LEAST_THREADED_ORDER = 64
 # Rows of chunks of the Gram pass: a thousand rows keep two threads busy.

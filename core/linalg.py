@@ -120,6 +120,12 @@ def positive_solver(backend: Backend, matrix: Array) -> Solver:
     >>> [float(number) for number in solve(np.asarray([2.0, 0.0]))]
     [0.5, 0.0]
     """
+    solve = _solver(backend, matrix, no_eigenvectors=False)
+    assert solve is not None
+    return solve
+
+
+def _solver(backend: Backend, matrix: Array, *, no_eigenvectors: bool) -> Solver | None:
     xp, n = backend.xp, matrix.shape[0]
     if n == 0:
         return Identity()
@@ -128,7 +134,15 @@ def positive_solver(backend: Backend, matrix: Array) -> Solver:
     factored = (backend.cholesky or _cholesky_of(backend))(scaled)
     if factored is not None and factored[1] ** 2 > threshold:
         return Rescaled(scale, factored[0])
+    if no_eigenvectors:
+        return None
     return _least_norm_solver(backend, scaled, scale, threshold)
+
+
+def definite_solver(backend: Backend, matrix: Array) -> Solver | None:
+    """As `positive_solver`, but None where that would ask for eigenvectors: those of a thousand
+    columns take as long as hundreds of Cholesky factors."""
+    return _solver(backend, matrix, no_eigenvectors=True)
 
 
 def _unit_diagonal(xp: Namespace, matrix: Array) -> tuple[Array, Array]:

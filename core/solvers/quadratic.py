@@ -4,7 +4,7 @@ minimize over w:  gradient @ (w - start) + 0.5 * (w - start) @ hessian @ (w - st
 
 Rounds of a first-order method (coordinate descent where the backend has a kernel for it,
 accelerated proximal gradient elsewhere) find which coefficients are not zero. A Newton step among
-those, cut where a coefficient would change its sign, then gives their values to all digits, which
+those, taken to the lowest point of the cost along it, then gives their values to all digits, which
 collinear columns would take thousands of sweeps for. References: Friedman, Hastie and Tibshirani,
 J. Stat. Softw. 33 (2010); Beck and Teboulle, SIAM J. Imaging Sci. 2 (2009).
 """
@@ -17,14 +17,14 @@ from array_api_compat import device
 
 from ...backends import Array, Backend, Namespace
 from ..dispatch import compiled, run_kernel
-from ..linalg import positive_solver
+from ..linalg import definite_solver, positive_solver
 from ..penalties import ElasticNet, soft_threshold
 
-# Sweeps between two Newton steps, rounds of both, and Newton steps in a row: each but the last
-# made a coefficient zero.
-SWEEPS = 30
+# Sweeps between two Newton steps, rounds of both, and Newton steps in a row. On 1,000 x 5,000 with
+# 958 nonzero coefficients 30 sweeps and three steps took 2 to 3 times as long.
+SWEEPS = 100
 MAX_ROUNDS = 30
-NEWTON_STEPS = 3
+NEWTON_STEPS = 1
 # Added to the diagonal for the Newton steps, as a share of it: eigenvectors, which a singular
 # matrix would ask for, took minutes for a thousand columns of rare words.
 DAMPING = 1e-10
@@ -150,7 +150,7 @@ def _accelerated(
 def _newton_among_nonzero(
     backend: Backend, hessian: Array, gradient: Array, w: Array, l1: float
 ) -> tuple[Array, Array, float]:
-    """The Newton step of the coefficients that are not zero, cut at the first change of sign."""
+    """The Newton step of the coefficients that are not zero, to the lowest point along it."""
     xp = backend.xp
     eps = float(xp.finfo(w.dtype).eps)
     damping = max(DAMPING, 100.0 * w.shape[0] * eps) if eps > DAMPING else DAMPING
@@ -161,9 +161,11 @@ def _newton_among_nonzero(
         (chosen,) = xp.nonzero(w)
         matrix = xp.take(xp.take(hessian, chosen, axis=0), chosen, axis=1)
         target = xp.take(-gradient - l1 * xp.sign(w), chosen, axis=0)
-        found = positive_solver(backend, matrix + damping * _diagonal(xp, matrix))(target)
-        along = spread(xp, found, chosen, w.shape[0])
-    w, gradient, share = compiled(backend, _cut_step)(hessian, gradient, w, along)
+        solve = definite_solver(backend, matrix + damping * _diagonal(xp, matrix))
+        if solve is None:  # more coefficients than rows; the next sweeps leave fewer
+            return w, gradient, 1.0
+        along = spread(xp, solve(target), chosen, w.shape[0])
+    w, gradient, share = compiled(backend, _line_step)(hessian, gradient, w, along, l1)
     return w, gradient, float(share)
 
 
@@ -197,13 +199,32 @@ def _restricted(
     return masked, -nonzero * (gradient + l1 * xp.sign(w))
 
 
-def _cut_step(
-    xp: Namespace, hessian: Array, gradient: Array, w: Array, along: Array
+def _line_step(
+    xp: Namespace, hessian: Array, gradient: Array, w: Array, along: Array, l1: Any
 ) -> tuple[Array, Array, Array]:
+    """To the minimum of the cost, penalty included, along a direction, with how far that is.
+
+    Between two changes of a sign the cost is a parabola, whose slope at its beginning is larger by
+    2 l1 abs(along_j) for each sign that has changed. 2 stands for no change of sign.
+    """
     along = xp.where(w != 0, along, 0.0)
+    bent = hessian @ along
     crosses = w * along < 0.0
-    # 2 stands for no change of sign within the step.
     ratio = xp.where(crosses, -w / xp.where(crosses, along, 1.0), 2.0)
-    share = xp.clip(xp.min(ratio), 0.0, 1.0)
-    new = xp.where(ratio <= share, 0.0, w + share * along)
-    return new, gradient + hessian @ (new - w), share
+    order = xp.argsort(ratio)
+    ends = xp.take(ratio, order, axis=0)
+    jumps = 2.0 * l1 * xp.abs(xp.take(xp.where(crosses, along, 0.0), order, axis=0))
+    zero = xp.zeros((1,), dtype=w.dtype, device=device(w))
+    starts = xp.concat([zero, ends], axis=0)
+    slopes = xp.concat([zero, xp.cumulative_sum(jumps)], axis=0) + xp.sum(
+        (gradient + l1 * xp.sign(w)) * along
+    )
+    curvature = xp.sum(along * bent)
+    lowest = xp.where(curvature > 0.0, -slopes / xp.where(curvature > 0.0, curvature, 1.0), 1.0)
+    # The first parabola that has its minimum before it ends, or rises from its beginning.
+    ends = xp.concat([ends, xp.full_like(zero, float("inf"))], axis=0)
+    first = xp.argmax(xp.astype(lowest <= ends, xp.int8))
+    share = xp.maximum(xp.take(lowest, first[None]), xp.take(starts, first[None]))
+    share = xp.clip(share, 0.0, 1.0)
+    new = xp.where(ratio == share, 0.0, w + share * along)
+    return new, gradient + hessian @ (new - w), share[0]
