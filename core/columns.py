@@ -12,6 +12,8 @@ from .passes import is_sparse, row_blocks
 # Rows looked at for whether X is far off centre, and the mean, in deviations, that is far.
 LOOKED_AT = 256
 FAR = 1e6
+# Rows of a block of columns whose products are taken are at least so many: fewer are slow.
+LEAST_ROWS = 1024
 # Columns named in an error; a message with thousands helps nobody.
 NAMED_AT_MOST = 5
 
@@ -130,6 +132,37 @@ def generic_column_sums(
         sums = sums + xp.sum(weighted, axis=0)
         squares = squares + xp.sum(weighted * block, axis=0)
     return sums, squares, total
+
+
+def generic_column_products(
+    X: Array,
+    sample_weight: Array | None,
+    columns: Array,
+    n_known: int,
+    origin: Array | None,
+    dtype: Any,
+    *,
+    backend: Backend,
+) -> tuple[Array, Array]:
+    """Of z_i = x_i[columns] - origin, and u_i = z_i without its first n_known entries: the sums of
+    w_i z_i u_i' and of w_i u_i."""
+    xp = backend.xp
+    products: Any = 0.0
+    sums: Any = 0.0
+    rows_at_once = X.shape[0]
+    if backend.block_bytes is not None:
+        rows_at_once = max(LEAST_ROWS, backend.block_bytes // (8 * columns.shape[0]))
+    for first in range(0, X.shape[0], rows_at_once):
+        rows = slice(first, min(first + rows_at_once, X.shape[0]))
+        block = xp.astype(xp.take(X[rows, :], columns, axis=1), dtype, copy=False)
+        if origin is not None:
+            block = block - origin
+        weighted = block[:, n_known:]
+        if sample_weight is not None:
+            weighted = weighted * sample_weight[rows][:, None]
+        products = products + block.T @ weighted
+        sums = sums + xp.sum(weighted, axis=0)
+    return products, sums
 
 
 def describe_nonfinite(

@@ -2,7 +2,8 @@
 
 Few columns all enter the model of each step (`proximal_steps.py`); for the squared error the model
 is the cost itself: one Gram matrix serves the whole fit. Of many columns only those that matter do
-(`working_sets.py`). Reference: Lee, Sun and Saunders, SIAM J. Optim. 24 (2014).
+(`working_sets.py`; `growing_sets.py` for the squared error of wide X). Reference: Lee, Sun and
+Saunders, SIAM J. Optim. 24 (2014).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ...backends import Array
 from ..losses import HALF_SQUARED_ERROR
 from ..objective import LinearObjective
 from .fista import minimize_fista
+from .growing_sets import by_growing_sets, has_growing_sets
 from .proximal_steps import newton_steps
 from .result import LINE_SEARCH_FAILED, Callback, History, SolverResult
 from .sparse_cost import SparseCost, SparseRun
@@ -62,6 +64,11 @@ def minimize_proximal_newton(
     if objective.size <= most:
         here, reason = newton_steps(run, theta)
         return run.cost.finish(run.history, here, reason, NAME, tol)
+    if has_growing_sets(objective):
+        here, reason = by_growing_sets(run, theta)
+        if reason != LINE_SEARCH_FAILED:
+            return run.cost.finish(run.history, here, reason, NAME, tol)
+        theta = here.theta
     if objective.n_outputs == 1:
         here, reason = by_working_sets(run, theta)
         if reason != LINE_SEARCH_FAILED:
