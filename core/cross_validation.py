@@ -19,7 +19,7 @@ from .fit import start_of
 from .fold_gram import FoldGrams
 from .folds import Fold, take_rows, training_weight
 from .losses import Loss
-from .nonfinite import require_finite
+from .nonfinite import NonfiniteError, require_finite
 from .passes import predict_raw
 from .path import fit_path, null_model
 from .path_point import PathFit
@@ -68,8 +68,7 @@ def fold_paths(
     tol, relative_tol, feature_names, fused
         As in `fit_path`. Moments for `standardize` are those of the training rows.
     folds : sequence of Fold
-    strengths : ndarray of shape (n_strengths,)
-        Of every fold.
+    strengths : ndarray of shape (n_strengths,), of every fold
     summed : bool
         They are strengths beside the *sum* of the losses: each fold divides them by the sum of its
         weights.
@@ -86,16 +85,14 @@ def fold_paths(
     Raises
     ------
     ValueError
-        For NaN or infinity in X, before the first fold; for a fold whose training rows weigh
-        nothing; and as `fit_path`.
+        For NaN or infinity in X, before the first fold; for one whose training rows weigh nothing.
 
     Examples
     --------
     >>> from xpfit.backends import get_backend
     >>> from xpfit.core.losses import HALF_SQUARED_ERROR
-    >>> X = np.asarray([[-1.0], [0.0], [1.0], [5.0]])
-    >>> folds = [Fold(np.asarray([0, 1, 2]), np.asarray([3]))]
-    >>> (path,) = fold_paths(X, 2.0 * X[:, 0], folds, strengths=np.asarray([1e-9]),
+    >>> X, fold = np.asarray([[-1.0], [1.0], [5.0]]), Fold(np.asarray([0, 1]), np.asarray([2]))
+    >>> (path,) = fold_paths(X, 2.0 * X[:, 0], [fold], strengths=np.asarray([1e-9]),
     ...     loss=HALF_SQUARED_ERROR, backend=get_backend("numpy"))
     >>> float(path.W[0, 0, 0].round(6))
     2.0
@@ -117,12 +114,18 @@ def fold_paths(
         with on_device_of(backend, X):
             # The dtype of the targets is that of the computation, or of class codes.
             placed = backend.from_numpy(weight.astype(_host_dtype(backend, X)))
-        yield fit_path(
-            X, y, loss=loss, backend=backend, l1_ratio=l1_ratio, strengths=strengths / total,
-            n_outputs=n_outputs, sample_weight=placed, fit_intercept=fit_intercept,
-            standardize=standardize, max_iter=max_iter, tol=tol, relative_tol=relative_tol,
-            callbacks=callbacks, who=own, feature_names=feature_names, fused=fused,
-        )  # fmt: skip
+        try:
+            path = fit_path(
+                X, y, loss=loss, backend=backend, l1_ratio=l1_ratio, strengths=strengths / total,
+                n_outputs=n_outputs, sample_weight=placed, fit_intercept=fit_intercept,
+                standardize=standardize, max_iter=max_iter, tol=tol, relative_tol=relative_tol,
+                callbacks=callbacks, who=own, feature_names=feature_names, fused=fused,
+            )  # fmt: skip
+        except NonfiniteError as error:
+            # X is looked at as a whole, whatever the weights: no fold is at fault.
+            raise NonfiniteError(str(error).replace(own, who)) from error
+        yield path
+        del path  # one fold's coefficients are alive
 
 
 def _host_dtype(backend: Backend, X: Any) -> Any:

@@ -13,6 +13,10 @@ from .loss import Loss, PointwiseLoss
 from .passes import is_sparse
 
 
+class NonfiniteError(ValueError):
+    """The first evaluation of a fit is not finite."""
+
+
 def raise_nonfinite(
     X: Any,
     backend: Backend,
@@ -33,7 +37,7 @@ def raise_nonfinite(
             f"the first evaluation in {who} overflowed, though X is finite: values of X or y are "
             "too large. Scale them to ordinary sizes first."
         )
-    raise ValueError(text)
+    raise NonfiniteError(text)
 
 
 def require_finite(X: Any, backend: Backend, who: str, feature_names: Sequence[str] | None) -> None:

@@ -1,0 +1,52 @@
+"""Small networks: layers with hand-written backward passes, and their training."""
+
+from __future__ import annotations
+
+from .activations import (
+    ACTIVATIONS,
+    GELU,
+    Activation,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from .affine import Affine
+from .dropout import Dropout
+from .initializers import INITIALIZERS, initial_weights
+from .layer import Layer, Moment, Output, Parameter
+from .network import Network
+from .normalization import BatchNorm, LayerNorm
+from .outputs import SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError
+
+__all__ = [
+    "ACTIVATIONS",
+    "GELU",
+    "INITIALIZERS",
+    "Activation",
+    "Affine",
+    "BatchNorm",
+    "Dropout",
+    "Identity",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "LogSoftmax",
+    "Moment",
+    "Network",
+    "Output",
+    "Parameter",
+    "ReLU",
+    "Sigmoid",
+    "SigmoidCrossEntropy",
+    "Softmax",
+    "SoftmaxCrossEntropy",
+    "Softplus",
+    "SquaredError",
+    "Tanh",
+    "initial_weights",
+]
