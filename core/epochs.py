@@ -13,8 +13,9 @@ import numpy as np
 
 from ..backends import Array, Backend
 from .buckets import Rows
+from .epoch_options import EpochOptions
 from .losses import Loss
-from .minibatch import minibatch_epoch, plan_epoch
+from .minibatch import Plan, Progress, minibatch_epoch, plan_epoch
 from .optimizers import Optimizer
 from .passes import PassSums, loss_gradient
 from .penalties import ElasticNet
@@ -41,42 +42,6 @@ LEAST_RATE = 1e-6
 KEEP_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class EpochOptions:
-    """What a fit by epochs does beside its optimizer.
-
-    Parameters
-    ----------
-    batch_size : int
-    max_iter : int
-        Epochs.
-    tol : float or None
-        An epoch improves if it lowers the watched cost by more than this; None: never stop early.
-    n_iter_no_change : int
-        Epochs without improvement after which the fit ends.
-    shuffle : bool
-    average_from : int or None
-        Step from which on parameters are averaged.
-    max_norm : float
-        Gradients of a larger norm are scaled down to it.
-    adaptive : bool
-        Where the cost does not improve, divide the learning rate by 5 and go on.
-    gradient_tol : float or None
-        Form the cost and the gradient of all rows after each epoch, in one pass more, and stop
-        where no entry of the gradient is larger. Not with held-out rows.
-    """
-
-    batch_size: int = 32
-    max_iter: int = 1000
-    tol: float | None = 1e-3
-    n_iter_no_change: int = 10
-    shuffle: bool = True
-    average_from: int | None = None
-    max_norm: float = math.inf
-    adaptive: bool = False
-    gradient_tol: float | None = None
-
-
 class DivergenceError(ArithmeticError):
     """The cost left the numbers: the learning rate is too large for these data."""
 
@@ -87,7 +52,7 @@ class EpochRun:
 
     rows: Rows
     trained: np.ndarray[Any, Any]  # the rows that steps read
-    loss: Loss
+    loss: Loss | None  # None: the run itself knows what a loss is
     backend: Backend
     optimizer: Optimizer
     l2_reg_strength: float
@@ -96,6 +61,7 @@ class EpochRun:
     fused: bool | None = None
     validation: Rows | None = None
     l1_reg_strength: float = 0.0
+    trouble: str = ""  # what more is known of a loss that is not finite
 
     def epoch(self, descent: Descent) -> float:
         """Take one epoch; its mean cost, which is not finite where the descent has diverged."""
@@ -107,10 +73,7 @@ class EpochRun:
             l2_reg_strength=self.l2_reg_strength, max_norm=options.max_norm,
             l1_reg_strength=self.l1_reg_strength,
         )  # fmt: skip
-        descent.progress, losses = minibatch_epoch(
-            *self.rows, order, descent.progress, plan, self.loss,
-            backend=self.backend, fused=self.fused,
-        )  # fmt: skip
+        descent.progress, losses = self.take_epoch(order, descent.progress, plan)
         broken = np.flatnonzero(~np.isfinite(losses))
         descent.steps_taken += int(broken[0]) if broken.size else losses.shape[0]
         if broken.size:
@@ -118,6 +81,15 @@ class EpochRun:
         sizes = np.full(losses.shape[0], min(options.batch_size, n))
         sizes[-1] = n - sizes[:-1].sum()
         return float(losses @ sizes / n) + self.penalty(self.theta(descent))
+
+    def take_epoch(
+        self, order: np.ndarray[Any, Any], start: Progress, plan: Plan
+    ) -> tuple[Progress, np.ndarray[Any, Any]]:
+        """The steps of one epoch, and the loss of each batch."""
+        assert self.loss is not None
+        return minibatch_epoch(
+            *self.rows, order, start, plan, self.loss, backend=self.backend, fused=self.fused
+        )
 
     def theta(self, descent: Descent) -> Array:
         """The parameters that stand for the model."""
@@ -161,6 +133,7 @@ class EpochRun:
         return float(sums.loss) / total
 
     def _sums(self, rows: Rows, theta: Array) -> PassSums:
+        assert self.loss is not None
         d = rows.X.shape[1]
         b = theta[d, :] if theta.shape[0] > d else self.backend.xp.zeros_like(theta[0, :])
         return loss_gradient(
@@ -278,9 +251,9 @@ def _advice(reason: str, run: EpochRun, descent: Descent, n_epochs: int, norm: f
         rate = float(descent.rate_factor * run.optimizer.learning_rate_at(max(0, step - 1)))
         return (
             f"the descent diverged: the loss is not finite at step {step + 1}, in epoch "
-            f"{n_epochs + 1}, and the learning rate was {rate:.3g}. Lower the learning rate, scale "
-            "the columns (sklearn.preprocessing.StandardScaler), or clip gradients (max_norm). The "
-            "parameters of the best epoch are kept."
+            f"{n_epochs + 1}{run.trouble}, and the learning rate was {rate:.3g}. Lower the "
+            "learning rate, scale the columns (sklearn.preprocessing.StandardScaler), or clip gradients "
+            "(max_norm). The parameters of the best epoch are kept."
         )
     tol = run.options.gradient_tol
     if reason == OUT_OF_ITERATIONS and tol is not None:

@@ -16,7 +16,8 @@ from ..backends import Array, Backend
 from .buckets import Rows, in_bucket
 from .columns import describe_nonfinite
 from .device_work import working_on
-from .epochs import EpochOptions, EpochRun, run_epochs
+from .epoch_options import EpochOptions
+from .epochs import EpochRun, run_epochs
 from .losses import Loss
 from .minibatch import begin
 from .optimizers import Optimizer
@@ -128,9 +129,9 @@ def fit_by_epochs(
         y = y if loss.is_multiclass else xp.astype(y, dtype, copy=False)
         rows, validation, trained = Rows(X, y, sample_weight), None, np.arange(n_samples)
         if held_out is not None:
-            validation = _taken(backend, rows, held_out)
+            validation = taken(backend, rows, held_out)
             trained = np.delete(trained, held_out)
-        rows = in_bucket(backend, _of_mean_one(backend, rows, validation), fused)
+        rows = in_bucket(backend, of_mean_one(backend, rows, validation), fused)
         run = EpochRun(
             rows, trained, loss, backend, optimizer, float(l2_reg_strength), options, rng, fused,
             validation, float(l1_reg_strength),
@@ -156,7 +157,8 @@ def fit_by_epochs(
     return MinibatchFit(W, b, result, standing.descent, standing.validation_losses)
 
 
-def _taken(backend: Backend, rows: Rows, held_out: np.ndarray[Any, Any]) -> Rows:
+def taken(backend: Backend, rows: Rows, held_out: np.ndarray[Any, Any]) -> Rows:
+    """A copy of the held-out rows."""
     xp, there = backend.xp, backend.from_numpy(held_out)
     X = rows.X[held_out, :] if is_sparse(rows.X) else xp.take(rows.X, there, axis=0)
     weight = rows.sample_weight
@@ -165,7 +167,7 @@ def _taken(backend: Backend, rows: Rows, held_out: np.ndarray[Any, Any]) -> Rows
     return Rows(X, xp.take(rows.y, there), None if weight is None else xp.take(weight, there))
 
 
-def _of_mean_one(backend: Backend, rows: Rows, held: Rows | None) -> Rows:
+def of_mean_one(backend: Backend, rows: Rows, held: Rows | None) -> Rows:
     """Weights whose mean over the rows of the steps is 1."""
     weight, xp = rows.sample_weight, backend.xp
     if weight is None:

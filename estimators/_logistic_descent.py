@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backends import Array, Backend
 from ..core.device_work import on_device_of
-from ..core.epochs import EpochOptions
+from ..core.epoch_options import EpochOptions
 from ..core.fit import objective_of, start_of
 from ..core.fit_descent import fit_by_descent
 from ..core.fit_minibatch import fit_by_epochs

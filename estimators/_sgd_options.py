@@ -14,7 +14,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from ..backends import Array, Backend
-from ..core.epochs import DivergenceError, EpochOptions
+from ..core.epoch_options import EpochOptions
+from ..core.epochs import DivergenceError
 from ..core.fit_minibatch import fit_by_epochs
 from ..core.learning_rates import knows_curvature, mini_batch_rate
 from ..core.loss import Loss, PointwiseLoss

@@ -17,7 +17,7 @@ from optimizer_cases import CASES
 
 from xpfit.backends import Backend
 from xpfit.backends.cupy_kernels import batch_kernel, epoch_geometry, epoch_kernel, epoch_source
-from xpfit.core.epochs import EpochOptions
+from xpfit.core.epoch_options import EpochOptions
 from xpfit.core.fit_minibatch import fit_by_epochs
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, HALF_SQUARED_ERROR
 from xpfit.core.minibatch import begin, minibatch_epoch, plan_epoch

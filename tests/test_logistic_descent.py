@@ -14,7 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from xpfit import LogisticRegression, get_backend
-from xpfit.core.epochs import DivergenceError, EpochOptions
+from xpfit.core.epoch_options import EpochOptions
+from xpfit.core.epochs import DivergenceError
 from xpfit.core.fit_minibatch import fit_by_epochs
 from xpfit.core.learning_rates import full_batch_rate, mini_batch_rate, steepest_curvature
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, HALF_POISSON, HALF_SQUARED_ERROR

@@ -8,7 +8,7 @@ linear models; `unpack` cuts it into the arrays of the layers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -179,17 +179,30 @@ class Network:
             For a network that `is_random`, while training.
         """
         contexts, statistics = [], list(leaves[self.n_trained :])
-        for i, layer in enumerate(self.layers):
-            trained, kept = self._own[i]
-            own = None if key is None else layer_key(xp, key, i)
-            x, context, after = layer.forward(
-                xp, tuple(leaves[at] for at in trained), tuple(leaves[at] for at in kept), x,
-                Moment(training, own),
-            )  # fmt: skip
+        for i in range(len(self.layers)):
+            x, context, after = self._layer(xp, i, leaves, x, training, key)
             contexts.append(context)
-            for at, value in zip(kept, after, strict=True):
+            for at, value in zip(self._own[i][1], after, strict=True):
                 statistics[at - self.n_trained] = value
         return Pass(x, tuple(contexts), tuple(statistics))
+
+    def outputs_of_layers(
+        self, xp: Namespace, leaves: Leaves, x: Array, *, training: bool, key: Any = None
+    ) -> Iterator[Array]:
+        """What each layer returns, one after the other; arguments as in `forward`."""
+        for i in range(len(self.layers)):
+            x, _, _ = self._layer(xp, i, leaves, x, training, key)
+            yield x
+
+    def _layer(
+        self, xp: Namespace, i: int, leaves: Leaves, x: Array, training: bool, key: Any
+    ) -> tuple[Array, Any, Leaves]:
+        trained, kept = self._own[i]
+        own = None if key is None else layer_key(xp, key, i)
+        return self.layers[i].forward(
+            xp, tuple(leaves[at] for at in trained), tuple(leaves[at] for at in kept), x,
+            Moment(training, own),
+        )  # fmt: skip
 
     def backward(
         self, xp: Namespace, leaves: Leaves, contexts: Sequence[Any], d_raw: Array
