@@ -252,8 +252,8 @@ def _advice(reason: str, run: EpochRun, descent: Descent, n_epochs: int, norm: f
         return (
             f"the descent diverged: the loss is not finite at step {step + 1}, in epoch "
             f"{n_epochs + 1}{run.trouble}, and the learning rate was {rate:.3g}. Lower the "
-            "learning rate, scale the columns (sklearn.preprocessing.StandardScaler), or clip gradients "
-            "(max_norm). The parameters of the best epoch are kept."
+            "learning rate, scale the columns (sklearn.preprocessing.StandardScaler), or clip "
+            "gradients (max_norm). The parameters of the best epoch are kept."
         )
     tol = run.options.gradient_tol
     if reason == OUT_OF_ITERATIONS and tol is not None:
