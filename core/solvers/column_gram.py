@@ -95,6 +95,7 @@ class ColumnGram:
         if objective.scale is not None:
             scale = xp.take(objective.scale, self.columns, axis=0)
             means, products = means / scale[k:], products / scale[:, None] / scale[None, k:]
+            origin = None if origin is None else origin / scale
         self._means = xp.concat([self._means, means], axis=0)
         if objective.fit_intercept:
             products = products - self._means[:, None] * means[None, :]
