@@ -1,0 +1,38 @@
+"""Differentiation as one more namespace: reverse and forward mode over arrays of any backend."""
+
+from __future__ import annotations
+
+from .custom import checkpoint, custom_jvp, custom_vjp, implicit
+from .namespace import GraphNamespace, namespace
+from .transforms import (
+    directional_derivative,
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    vjp,
+)
+from .variable import Variable, no_grad
+
+__all__ = [
+    "GraphNamespace",
+    "Variable",
+    "checkpoint",
+    "custom_jvp",
+    "custom_vjp",
+    "directional_derivative",
+    "elementwise_grad",
+    "grad",
+    "hessian",
+    "hvp",
+    "implicit",
+    "jacobian",
+    "jvp",
+    "namespace",
+    "no_grad",
+    "value_and_grad",
+    "vjp",
+]

@@ -1,0 +1,199 @@
+"""Functions whose derivatives are not those of what they do inside: recomputed, given, implicit."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from .namespace import space_of
+from .node import Box, Node
+from .primitive import Primitive
+from .transforms import jacobian, jvp, vjp
+
+Function = Callable[..., Any]
+
+
+class _Whole(Primitive):
+    """A function of arrays as one primitive; its result is one array."""
+
+    def __init__(self, function: Function, pull_all: Any, push_all: Any) -> None:
+        super().__init__(getattr(function, "__name__", "function"), function, None)
+        self._pull_all, self._push_all = pull_all, push_all
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        boxes = [argument for argument in arguments if isinstance(argument, Box)]
+        if not boxes:
+            return self.function(*arguments, **options)
+        result = super().__call__(*arguments, **options)
+        # One function serves arrays of any library.
+        result.space = boxes[0].space
+        return result
+
+    def pull_together(self, node: Node, g: Any) -> list[Any]:
+        parts = self._pull_all(node, g)
+        return [parts[i] for i, _ in node.parents]
+
+    def push(
+        self, value: Any, tangents: dict[int, Any], arguments: list[Any], options: dict[str, Any]
+    ) -> Any:
+        return self._push_all(value, tangents, arguments, options)
+
+
+def checkpoint(function: Function) -> Function:
+    """The same function, whose inner values are dropped and computed again when they are needed.
+
+    A chain of n steps in sqrt(n) checkpointed pieces keeps some 2 sqrt(n) values instead of n, at
+    the price of a second forward computation.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays, without effects; returns one array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpfit.core.graph import checkpoint, grad
+    >>> grad(checkpoint(lambda x: x**3))(2.0).tolist()
+    12.0
+    """
+
+    def pull_all(node: Node, g: Any) -> Any:
+        options = node.options or {}
+        _, pull = vjp(functools.partial(function, **options), *node.arguments)
+        return pull(g)
+
+    def push_all(value: Any, tangents: Any, arguments: Any, options: Any) -> Any:
+        return _pushed(functools.partial(function, **options), tangents, arguments)
+
+    return functools.wraps(function)(_Whole(function, pull_all, push_all))
+
+
+def _pushed(function: Function, tangents: dict[int, Any], arguments: Any) -> Any:
+    places = sorted(tangents)
+
+    def of_those(*some: Any) -> Any:
+        whole = list(arguments)
+        for i, value in zip(places, some, strict=True):
+            whole[i] = value
+        return function(*whole)
+
+    primals = tuple(arguments[i] for i in places)
+    return jvp(of_those, primals, tuple(tangents[i] for i in places))[1]
+
+
+def custom_vjp(function: Function, backward: Function) -> Function:
+    """A function with a backward pass of one's own.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays; returns one array.
+    backward : callable
+        (g, value, *arguments) -> a tuple with the part of each argument, None for no derivative;
+        written on a namespace over nodes, it differentiates again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpfit.core.graph import custom_vjp, grad
+    >>> clipped = custom_vjp(lambda x: x * 1.0, lambda g, value, x: (g * (abs(x) < 1.0),))
+    >>> grad(clipped)(0.5).tolist(), grad(clipped)(2.0).tolist()
+    (1.0, 0.0)
+    """
+
+    def pull_all(node: Node, g: Any) -> Any:
+        return backward(g, node.value, *node.arguments)
+
+    def push_all(value: Any, tangents: Any, arguments: Any, options: Any) -> Any:
+        message = (
+            f"Forward mode reached {getattr(function, '__name__', 'a function')}, which has a "
+            "backward pass of its own and no forward one. Give its derivative by custom_jvp, which "
+            "serves both."
+        )
+        raise TypeError(message)
+
+    return functools.wraps(function)(_Whole(function, pull_all, push_all))
+
+
+def custom_jvp(function: Function, forward: Function) -> Function:
+    """A function with a forward derivative of one's own; reverse mode is found from it.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays; returns one array.
+    forward : callable
+        (tangents, value, *arguments) -> tangent, linear in the tangents, a tuple with one for each
+        argument; written on a namespace over nodes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpfit.core.graph import custom_jvp, grad
+    >>> sine = custom_jvp(np.sin, lambda t, value, x: t[0] * np.cos(x))
+    >>> grad(sine)(0.0).tolist()
+    1.0
+    """
+
+    def pull_all(node: Node, g: Any) -> Any:
+        # The transpose of a linear map: the pull-back of it, at any tangents.
+        zeros = tuple(0.0 * argument for argument in node.arguments)
+        _, pull = vjp(lambda *t: forward(t, node.value, *node.arguments), *zeros)
+        return pull(g)
+
+    def push_all(value: Any, tangents: Any, arguments: Any, options: Any) -> Any:
+        whole = tuple(
+            tangents[i] if i in tangents else 0.0 * argument for i, argument in enumerate(arguments)
+        )
+        return forward(whole, value, *arguments)
+
+    return functools.wraps(function)(_Whole(function, pull_all, push_all))
+
+
+def implicit(residual: Function, solve: Function) -> Function:
+    """y(x), the root of residual(x, y) = 0, with the derivative of the implicit function.
+
+    dy/dx = -(dF/dy)^-1 dF/dx: how the root was found is not differentiated.
+
+    Parameters
+    ----------
+    residual : callable
+        F(x, y), of the shape of y.
+    solve : callable
+        x -> y on plain arrays, by any method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpfit.core.graph import grad, implicit
+    >>> root = implicit(lambda x, y: y * y - x, lambda x: np.sqrt(x))
+    >>> grad(root)(4.0).tolist()
+    0.25
+    """
+
+    def slopes(x: Any, y: Any) -> Any:
+        n = int(y.size)
+        return space_of(y).reshape(jacobian(residual, 1)(x, y), (n, n))
+
+    def pull_all(node: Node, g: Any) -> Any:
+        (x,), y = node.arguments, node.value
+        # At the root as a function of x, so that the derivative of this is right too.
+        y = root(x)
+        space = space_of(y)
+        flat = space.reshape(g, (-1,))
+        u = space.solve(space.matrix_transpose(slopes(x, y)), flat)
+        _, pull = vjp(lambda z: residual(z, y), x)
+        return (-pull(space.reshape(u, y.shape))[0],)
+
+    def push_all(value: Any, tangents: Any, arguments: Any, options: Any) -> Any:
+        (x,) = arguments
+        y = root(x)
+        space = space_of(y)
+        _, moved = jvp(lambda z: residual(z, y), (x,), (tangents[0],))
+        found = space.solve(slopes(x, y), space.reshape(moved, (-1,)))
+        return -space.reshape(found, y.shape)
+
+    root: Function = functools.wraps(solve)(_Whole(solve, pull_all, push_all))
+    return root

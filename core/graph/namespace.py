@@ -1,0 +1,228 @@
+"""The namespace over nodes: the array standard's names, and the NumPy names that people write.
+
+`namespace(xp)` is made once for each array library. On plain arrays its functions are those of the
+library; on nodes and dual numbers they also note what happened.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from ...backends import Array, BackendUnavailableError, resolve_backend
+from . import structural as rules
+from .elementwise import FACTORS, FLAT
+from .node import Box, unboxed
+from .primitive import Binary, Primitive, Structural, Unary
+
+# NumPy's names for what the standard calls otherwise.
+ALIASES = {
+    "power": "pow", "absolute": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
+    "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "true_divide": "divide", "concatenate": "concat", "amax": "max", "amin": "min",
+    "cumsum": "cumulative_sum", "fabs": "abs",
+}  # fmt: skip
+
+# Functions of arrays that have no derivative: nodes are taken off their boxes.
+PLAIN = (
+    "zeros_like", "ones_like", "full_like", "empty_like", "isfinite", "isnan", "isinf", "equal",
+    "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
+    "logical_not", "argmax", "argmin", "argsort", "nonzero", "any", "all", "astype",
+)  # fmt: skip
+
+# name: (pull, push); of all arguments after the first only options.
+STRUCTURAL: dict[str, tuple[Any, Any]] = {
+    "sum": (rules.pull_sum, None),
+    "mean": (rules.pull_mean, None),
+    "max": (rules.pull_extreme, rules.push_extreme),
+    "min": (rules.pull_extreme, rules.push_extreme),
+    "reshape": (rules.pull_reshape, None),
+    "expand_dims": (rules.pull_reshape, None),
+    "squeeze": (rules.pull_reshape, None),
+    "matrix_transpose": (rules.pull_transpose, None),
+    "permute_dims": (rules.pull_permute, None),
+    "broadcast_to": (rules.pull_broadcast, None),
+    "where": (rules.pull_where, rules.push_where),
+    "matmul": (rules.pull_matmul, rules.push_matmul),
+    "cumulative_sum": (rules.pull_cumulative_sum, None),
+    "flip": (rules.pull_flip, None),
+}
+
+
+class GraphNamespace:
+    """Functions over arrays of one library, over nodes, and over both; see `namespace`."""
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+        for name, factors in FACTORS.items():
+            if hasattr(xp, name):
+                function = _OPERATORS.get(name) or getattr(xp, name)
+                kind = Unary if len(factors) == 1 else Binary
+                setattr(self, name, kind(name, function, self, factors))
+        for name in FLAT:
+            if hasattr(xp, name):
+                setattr(self, name, Unary(name, getattr(xp, name), self, (None,)))
+        for name, (pull, push) in STRUCTURAL.items():
+            function = _where(xp) if name == "where" else getattr(xp, name)
+            setattr(self, name, Structural(name, function, self, pull, push))
+        for name in PLAIN:
+            if hasattr(xp, name):
+                setattr(self, name, _without_boxes(getattr(xp, name)))
+        self.getitem = Structural("getitem", _getitem, self, rules.pull_getitem)
+        self._put = Structural("put", functools.partial(_put, xp), self, rules.pull_put)
+        self._concat = Structural(
+            "concat", functools.partial(_concat, xp), self, rules.pull_concat, rules.push_concat
+        )
+        self.solve = Structural("solve", xp.linalg.solve, self, rules.pull_solve, rules.push_solve)
+        for ours, theirs in ALIASES.items():
+            if theirs != "concat" and hasattr(self, theirs):
+                setattr(self, ours, getattr(self, theirs))
+
+    def __getattr__(self, name: str) -> Any:
+        # Constants, dtypes, and functions that make arrays from none.
+        return getattr(self._xp, name)
+
+    def concat(self, arrays: Any, *, axis: int = 0) -> Any:
+        """One array after the other along an axis."""
+        return self._concat(*arrays, axis=axis)
+
+    concatenate = concat
+
+    def stack(self, arrays: Any, *, axis: int = 0) -> Any:
+        """Arrays of one shape along a new axis."""
+        return self.concat([self.expand_dims(array, axis=axis) for array in arrays], axis=axis)
+
+    def dot(self, a: Any, b: Any) -> Any:
+        """NumPy's dot for vectors, matrices and numbers."""
+        plain = unboxed(a), unboxed(b)
+        if any(getattr(x, "ndim", 0) == 0 for x in plain):
+            return self.multiply(a, b)
+        return self.matmul(a, b)
+
+    def outer(self, a: Any, b: Any) -> Any:
+        """a_i b_j."""
+        return self.reshape(a, (-1, 1)) * self.reshape(b, (1, -1))
+
+    def vecdot(self, a: Any, b: Any, *, axis: int = -1) -> Any:
+        """sum over an axis of a b."""
+        return self.sum(a * b, axis=axis)
+
+    def transpose(self, x: Any) -> Any:
+        """All axes the other way round."""
+        return self.permute_dims(x, tuple(range(x.ndim - 1, -1, -1)))
+
+    def clip(self, x: Any, min: Any = None, max: Any = None) -> Any:
+        """x within bounds; the derivative at a bound is that of x."""
+        if min is not None:
+            x = self.where(unboxed(x) < unboxed(min), min + 0.0 * x, x)
+        if max is not None:
+            x = self.where(unboxed(x) > unboxed(max), max + 0.0 * x, x)
+        return x
+
+    def einsum(self, subscripts: str, *arrays: Any) -> Any:
+        """Sums of products by their letters; "->" must be there, and no letter twice in a term."""
+        return _einsum(self, subscripts, arrays)
+
+
+def _where(xp: Any) -> Any:
+    def where(condition: Any, a: Any, b: Any) -> Any:
+        # The standard wants arrays of one dtype.
+        dtype = a.dtype if hasattr(a, "dtype") else getattr(b, "dtype", None)
+        a, b = (
+            value if hasattr(value, "dtype") else xp.asarray(value, dtype=dtype) for value in (a, b)
+        )
+        return xp.where(condition, a, b)
+
+    return where
+
+
+# Operators take Python numbers too, and leave arrays in their dtype.
+_OPERATORS: dict[str, Any] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "pow": operator.pow,
+}
+
+
+def _without_boxes(function: Any) -> Any:
+    @functools.wraps(function)
+    def plain(*arguments: Any, **options: Any) -> Any:
+        return function(*(unboxed(argument) for argument in arguments), **options)
+
+    return plain
+
+
+def _getitem(x: Any, key: Any) -> Any:
+    return x[key]
+
+
+def _put(xp: Any, x: Any, key: Any, shape: tuple[int, ...]) -> Any:
+    whole = xp.zeros(shape, dtype=x.dtype)
+    try:
+        backend = resolve_backend(None, x)
+    except (TypeError, BackendUnavailableError):
+        # Of a library that is no backend: the standard has no indices that repeat.
+        whole[key] = x
+        return whole
+    return backend.at_add(whole, key, x)
+
+
+def _concat(xp: Any, *arrays: Any, axis: int = 0) -> Any:
+    return xp.concat(arrays, axis=axis)
+
+
+def _einsum(space: Any, subscripts: str, arrays: Any) -> Any:
+    terms, found, wanted = subscripts.replace(" ", "").partition("->")
+    letters = terms.split(",")
+    if not found or len(letters) != len(arrays) or any(len(set(t)) < len(t) for t in letters):
+        message = (
+            f"einsum was asked for {subscripts!r} of {len(arrays)} arrays. Write one term for each "
+            'array and "->" with what is wanted; a letter may stand once in a term.'
+        )
+        raise ValueError(message)
+    every = wanted + "".join(sorted({c for t in letters for c in t} - set(wanted)))
+    product = None
+    for term, array in zip(letters, arrays, strict=True):
+        present = [c for c in every if c in term]
+        array = space.permute_dims(array, tuple(term.index(c) for c in present))
+        sizes = dict(zip(present, array.shape, strict=True))
+        array = space.reshape(array, tuple(sizes.get(c, 1) for c in every))
+        product = array if product is None else product * array
+    summed = tuple(range(len(wanted), len(every)))
+    return space.sum(product, axis=summed) if summed else product
+
+
+@functools.cache
+def namespace(xp: Any) -> GraphNamespace:
+    """The namespace over nodes of an array library.
+
+    Parameters
+    ----------
+    xp : module
+        Array-API namespace.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xpfit.core.graph import grad, namespace
+    >>> xp = namespace(np)
+    >>> grad(lambda x: xp.sum(xp.sin(x) * x))(np.asarray([0.0, 1.0])).round(4).tolist()
+    [0.0, 1.3818]
+    """
+    return GraphNamespace(xp)
+
+
+def space_of(value: Array) -> GraphNamespace:
+    """The namespace over nodes of the library of an array, or of what a box holds."""
+    if isinstance(value, Box):
+        space: GraphNamespace = value.space
+        return space
+    return namespace(array_namespace(value))
+
+
+__all__ = ["GraphNamespace", "Primitive", "namespace", "space_of"]

@@ -1,0 +1,226 @@
+"""Boxes around values: nodes of a graph (reverse mode) and dual numbers (forward mode).
+
+A transform such as `grad` opens a *level*. The arguments that it differentiates are boxes of that
+level; what is computed from them is boxed at that level too, and inside the box lies a plain array,
+or a box of a transform further out. An operation takes off the boxes of the innermost level among
+its arguments, is computed one level further out, and is recorded where it was taken off. So
+transforms nest in any order, and the derivative that one asks for is never taken for that of
+another.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+_levels = itertools.count(1)
+_order = itertools.count()
+
+
+def next_level() -> int:
+    """A level further in than all that are open."""
+    return next(_levels)
+
+
+class Box:
+    """A value that an open transform follows."""
+
+    __slots__ = ("level", "space", "value")
+    __array_priority__ = 1000.0
+    # NumPy's operators then leave `array * box` to the box.
+    __array_ufunc__ = None
+
+    level: float
+    value: Any
+    space: Any  # the namespace over nodes that its operators use
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array inside."""
+        return tuple(self.value.shape)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes the array inside has."""
+        return int(self.value.ndim)
+
+    @property
+    def size(self) -> int:
+        """How many numbers the array inside has."""
+        return int(self.value.size)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the array inside."""
+        return self.value.dtype
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - the array standard's name
+        """The transposed matrix."""
+        return self.space.matrix_transpose(self)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __add__(self, other: Any) -> Any:
+        return self.space.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self.space.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self.space.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.space.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.space.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.space.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.space.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.space.divide(other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return self.space.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self.space.pow(other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.space.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self.space.matmul(other, self)
+
+    def __neg__(self) -> Any:
+        return self.space.negative(self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return self.space.abs(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.space.getitem(self, key)
+
+    # What is compared is followed by nobody: a comparison has no derivative.
+    def __lt__(self, other: Any) -> Any:
+        return unboxed(self) < unboxed(other)
+
+    def __le__(self, other: Any) -> Any:
+        return unboxed(self) <= unboxed(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return unboxed(self) > unboxed(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return unboxed(self) >= unboxed(other)
+
+    def __eq__(self, other: object) -> Any:
+        return unboxed(self) == unboxed(other)
+
+    def __ne__(self, other: object) -> Any:
+        return unboxed(self) != unboxed(other)
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        return bool(unboxed(self))
+
+    def __float__(self) -> float:
+        return float(unboxed(self))
+
+    def __int__(self) -> int:
+        return int(unboxed(self))
+
+    def _refuse(self, what: str) -> Any:
+        message = (
+            f"{what} was asked of a node: it would change the array that other nodes were computed "
+            "from, and their derivatives would be wrong. Make a new array: x = x + y, or "
+            "xp.where(mask, y, x)."
+        )
+        raise TypeError(message)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._refuse("x[...] = y")
+
+    def __iadd__(self, other: Any) -> Any:
+        return self._refuse("x += y")
+
+    def __isub__(self, other: Any) -> Any:
+        return self._refuse("x -= y")
+
+    def __imul__(self, other: Any) -> Any:
+        return self._refuse("x *= y")
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._refuse("x /= y")
+
+    def __ipow__(self, other: Any) -> Any:
+        return self._refuse("x **= y")
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self._refuse("x @= y")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({unboxed(self)!r})"
+
+
+class Node(Box):
+    """A value of reverse mode, and how it came about."""
+
+    __slots__ = ("arguments", "key", "options", "parents", "primitive")
+
+    def __init__(
+        self,
+        value: Any,
+        level: float,
+        space: Any,
+        primitive: Any = None,
+        arguments: tuple[Any, ...] = (),
+        options: dict[str, Any] | None = None,
+        parents: tuple[tuple[int, Node], ...] = (),
+    ) -> None:
+        self.value, self.level, self.space = value, level, space
+        # Numbered in the order in which they were made: each after those that it came from.
+        self.key = next(_order)
+        self.primitive, self.arguments, self.options = primitive, arguments, options
+        self.parents = parents
+
+    def backward(self, gradient: Any = None) -> None:
+        """See `variable.backward`."""
+        from .variable import backward
+
+        backward(self, gradient)
+
+
+class Dual(Box):
+    """A value of forward mode, and its derivative along a direction."""
+
+    __slots__ = ("tangent",)
+
+    def __init__(self, value: Any, tangent: Any, level: float, space: Any) -> None:
+        self.value, self.tangent, self.level, self.space = value, tangent, level, space
+
+
+def unboxed(value: Any) -> Any:
+    """The plain array within all boxes."""
+    while isinstance(value, Box):
+        value = value.value
+    return value
+
+
+class _Recording(threading.local):
+    on = True
+
+
+# Whether `Variable`s are followed: each thread for itself.
+recording = _Recording()

@@ -1,0 +1,330 @@
+"""Derivatives of functions: autograd's and JAX's names and call forms, over arrays of any library.
+
+Arguments may be arrays, Python numbers, or tuples, lists and dicts of them. Every transform takes
+functions that are transforms themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..optimizers.tree import leaves, tree_map, unflatten
+from .namespace import space_of
+from .node import Box, Dual, Node, next_level, unboxed
+from .reverse import pull_back
+
+Function = Callable[..., Any]
+
+
+def _as_array(value: Any, who: str) -> Any:
+    if isinstance(value, Box):
+        return value
+    if isinstance(value, bool | int | float | np.generic):
+        value = np.asarray(value)
+    if not hasattr(value, "dtype"):
+        message = (
+            f"{who} was given an argument of type {type(value).__name__}. It differentiates with "
+            "respect to arrays, numbers, and tuples, lists and dicts of them."
+        )
+        raise TypeError(message)
+    if not _is_floating(value):
+        if value.ndim == 0 and isinstance(value, np.ndarray):
+            return value.astype(np.float64)
+        message = (
+            f"{who} was given an argument of dtype {value.dtype}: integers have no derivative. "
+            "Convert it to a floating dtype."
+        )
+        raise TypeError(message)
+    return value
+
+
+def _is_floating(value: Any) -> bool:
+    return "float" in str(value.dtype) or "complex" in str(value.dtype)
+
+
+def _boxes(tree: Any, level: int, who: str) -> tuple[Any, list[Node]]:
+    arrays = [_as_array(leaf, who) for leaf in leaves(tree)]
+    nodes = [Node(array, level, space_of(array)) for array in arrays]
+    return unflatten(tree, nodes), nodes
+
+
+def _own(value: Any, level: int) -> Any:
+    """What lies in a box of that level; the value itself where it is no such box."""
+    return value.value if isinstance(value, Box) and value.level == level else value
+
+
+def _zeros_like(value: Any) -> Any:
+    return value * 0.0
+
+
+def vjp(function: Function, *arguments: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """The value, and the function that pulls a derivative back: g -> g' J, for each argument.
+
+    Parameters
+    ----------
+    function : callable
+        Of the arguments; returns an array or a tree of arrays.
+
+    Returns
+    -------
+    value : what the function returns
+    pull : callable
+        Of a tree like the value; returns a tuple, one tree for each argument.
+
+    Examples
+    --------
+    >>> from xpfit.core.graph import namespace, vjp
+    >>> value, pull = vjp(lambda x: x**2, np.asarray([1.0, 3.0]))
+    >>> value.tolist(), pull(np.asarray([1.0, 10.0]))[0].tolist()
+    ([1.0, 9.0], [2.0, 60.0])
+    """
+    level = next_level()
+    boxed, nodes = _boxes(arguments, level, "vjp")
+    result = function(*boxed)
+    ends = leaves(result)
+    value = unflatten(result, [_own(end, level) for end in ends])
+
+    def pull(g: Any) -> tuple[Any, ...]:
+        seeds = leaves(g)
+        own = [
+            (end, seed)
+            for end, seed in zip(ends, seeds, strict=True)
+            if isinstance(end, Node) and end.level == level
+        ]
+        found = pull_back([end for end, _ in own], [seed for _, seed in own]) if own else {}
+        parts = [
+            found[node.key] if node.key in found else _zeros_like(node.value) for node in nodes
+        ]
+        trees: tuple[Any, ...] = unflatten(arguments, parts)
+        return trees
+
+    return value, pull
+
+
+def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value, and its derivative along a direction: J t.
+
+    Parameters
+    ----------
+    function : callable
+    primals, tangents : tuples of trees of arrays
+        Where, and along what; of the same shapes.
+
+    Examples
+    --------
+    >>> from xpfit.core.graph import jvp
+    >>> value, tangent = jvp(lambda x: x**2, (np.asarray([1.0, 3.0]),), (np.asarray([1.0, 1.0]),))
+    >>> value.tolist(), tangent.tolist()
+    ([1.0, 9.0], [2.0, 6.0])
+    """
+    level = next_level()
+    given = [_as_array(leaf, "jvp") for leaf in leaves(tuple(primals))]
+    along = leaves(tuple(tangents))
+    duals = [
+        Dual(array, tangent, level, space_of(array))
+        for array, tangent in zip(given, along, strict=True)
+    ]
+    result = function(*unflatten(tuple(primals), duals))
+    value = tree_map(lambda end: _own(end, level), result)
+
+    def tangent_of(end: Any) -> Any:
+        if isinstance(end, Dual) and end.level == level and end.tangent is not None:
+            return end.tangent
+        return _zeros_like(_own(end, level))
+
+    return value, tree_map(tangent_of, result)
+
+
+def value_and_grad(
+    function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Function:
+    """The function that returns the value and the gradient; the value is one number.
+
+    Parameters
+    ----------
+    function : callable
+    argnums : int or sequence of int
+        With respect to which arguments; several make the gradient a tuple.
+    has_aux : bool
+        The function returns (value, more); the result is then ((value, more), gradient).
+
+    Raises
+    ------
+    TypeError
+        For a value that is not one number, and for arguments that have no derivative.
+    """
+    several = not isinstance(argnums, int)
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    who = getattr(function, "__name__", "the function")
+
+    @functools.wraps(function)
+    def differentiated(*arguments: Any, **options: Any) -> Any:
+        level = next_level()
+        chosen = tuple(arguments[k] for k in numbers)
+        boxed, nodes = _boxes(chosen, level, f"grad of {who}")
+        filled = list(arguments)
+        for k, box in zip(numbers, boxed, strict=True):
+            filled[k] = box
+        result, aux = function(*filled, **options), None
+        if has_aux:
+            result, aux = result
+            aux = tree_map(lambda end: _own(end, level), aux)
+        shape = getattr(result, "shape", ())
+        if tuple(shape) != ():
+            message = (
+                f"grad was asked for the gradient of {who}, which returned an array of shape "
+                f"{tuple(shape)}. A gradient is that of one number: return a sum or a mean, or ask "
+                "for jacobian or elementwise_grad."
+            )
+            raise TypeError(message)
+        value, found = _own(result, level), {}
+        if isinstance(result, Node) and result.level == level:
+            seed = _one_like(value)
+            end = [result]
+            del result
+            found = pull_back(end, [seed])
+        parts = [
+            found[node.key] if node.key in found else _zeros_like(node.value) for node in nodes
+        ]
+        gradient = unflatten(chosen, parts)
+        gradient = gradient if several else gradient[0]
+        return ((value, aux), gradient) if has_aux else (value, gradient)
+
+    return differentiated
+
+
+def _one_like(value: Any) -> Any:
+    plain = unboxed(value)
+    space = space_of(plain)
+    return space._xp.ones((), dtype=plain.dtype)
+
+
+def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """The function that returns the gradient; see `value_and_grad`.
+
+    With `has_aux` it returns (gradient, more).
+
+    Examples
+    --------
+    >>> from xpfit.core.graph import grad, namespace
+    >>> xp = namespace(np)
+    >>> grad(grad(lambda x: x**3))(2.0).tolist()
+    12.0
+    """
+    both = value_and_grad(function, argnums, has_aux)
+
+    @functools.wraps(function)
+    def differentiated(*arguments: Any, **options: Any) -> Any:
+        value, gradient = both(*arguments, **options)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return differentiated
+
+
+def elementwise_grad(function: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The derivative of each entry of the result with respect to the same entry of the argument.
+
+    For functions of entries: the sum of each row of the Jacobian is returned.
+
+    Examples
+    --------
+    >>> from xpfit.core.graph import elementwise_grad, namespace
+    >>> elementwise_grad(namespace(np).tanh)(np.asarray([0.0, 100.0])).tolist()
+    [1.0, 0.0]
+    """
+
+    def total(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        return space_of(result).sum(result)
+
+    return grad(functools.wraps(function)(total), argnums)
+
+
+def directional_derivative(function: Function, at: Any, along: Any) -> Any:
+    """The derivative of the function at a point along a direction, of any length."""
+    return jvp(function, (at,), (along,))[1]
+
+
+def _basis(like: Any) -> Any:
+    """Unit arrays, one for each entry of an array."""
+    plain = unboxed(like)
+    xp, n = space_of(plain)._xp, int(plain.size)
+    eye = xp.eye(n, dtype=plain.dtype)
+    for k in range(n):
+        yield xp.reshape(eye[k, :], tuple(plain.shape))
+
+
+def jacobian(function: Function, argnums: int = 0, mode: str = "auto") -> Function:
+    """The matrix of all derivatives, of shape (*result.shape, *argument.shape).
+
+    Parameters
+    ----------
+    function : callable
+        Returns an array.
+    argnums : int
+    mode : {"auto", "forward", "reverse"}
+        One forward pass for each entry of the argument, or one backward for each of the result;
+        "auto" takes what is fewer.
+
+    Examples
+    --------
+    >>> from xpfit.core.graph import jacobian
+    >>> jacobian(lambda x: x * x[0])(np.asarray([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [2.0, 1.0]]
+    """
+    if mode not in {"auto", "forward", "reverse"}:
+        message = f"jacobian was asked for mode={mode!r}. Choose auto, forward or reverse."
+        raise ValueError(message)
+
+    @functools.wraps(function)
+    def differentiated(*arguments: Any, **options: Any) -> Any:
+        x = _as_array(arguments[argnums], "jacobian")
+
+        def of_one(z: Any) -> Any:
+            return function(*arguments[:argnums], z, *arguments[argnums + 1 :], **options)
+
+        space = space_of(x)
+        chosen = mode
+        if mode != "forward":
+            value, pull = vjp(of_one, x)
+            if mode == "auto" and value.size > x.size:
+                chosen = "forward"
+        if chosen == "forward":
+            columns = [jvp(of_one, (x,), (unit,))[1] for unit in _basis(x)]
+            stacked = space.stack(columns, axis=-1)
+            shape = (*columns[0].shape, *x.shape)
+        else:
+            rows = [pull(unit)[0] for unit in _basis(value)]
+            stacked = space.stack(rows, axis=0)
+            shape = (*value.shape, *x.shape)
+        return space.reshape(stacked, shape)
+
+    return differentiated
+
+
+def hessian(function: Function, argnums: int = 0) -> Function:
+    """The matrix of second derivatives of a function that returns one number: forward over reverse.
+
+    Examples
+    --------
+    >>> from xpfit.core.graph import hessian
+    >>> hessian(lambda x: x[0] * x[1] + x[0] ** 2)(np.asarray([1.0, 2.0])).tolist()
+    [[2.0, 1.0], [1.0, 0.0]]
+    """
+    return jacobian(grad(function, argnums), argnums, mode="forward")
+
+
+def hvp(function: Function, at: Any, along: Any) -> Any:
+    """The Hessian at a point times a direction, at some four times the cost of the function.
+
+    Examples
+    --------
+    >>> from xpfit.core.graph import hvp
+    >>> hvp(lambda x: x[0] * x[1], np.asarray([1.0, 2.0]), np.asarray([1.0, 0.0])).tolist()
+    [0.0, 1.0]
+    """
+    return jvp(grad(function), (at,), (along,))[1]
