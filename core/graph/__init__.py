@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from .custom import checkpoint, custom_jvp, custom_vjp, implicit
+from .jacobians import directional_derivative, hessian, hvp, jacobian
 from .namespace import GraphNamespace, namespace
-from .transforms import (
-    directional_derivative,
-    elementwise_grad,
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    value_and_grad,
-    vjp,
-)
+from .transforms import elementwise_grad, grad, jvp, value_and_grad, vjp
 from .variable import Variable, no_grad
 
 __all__ = [

@@ -6,10 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from .jacobians import jacobian
 from .namespace import space_of
 from .node import Box, Node
 from .primitive import Primitive
-from .transforms import jacobian, jvp, vjp
+from .transforms import jvp, vjp
 
 Function = Callable[..., Any]
 
