@@ -39,6 +39,7 @@ def jacobian(function: Function, argnums: int = 0, mode: str = "auto") -> Functi
 
     Examples
     --------
+    >>> import numpy as np
     >>> from xpfit.core.graph import jacobian
     >>> jacobian(lambda x: x * x[0])(np.asarray([1.0, 2.0])).tolist()
     [[2.0, 0.0], [2.0, 1.0]]
@@ -78,6 +79,7 @@ def hessian(function: Function, argnums: int = 0) -> Function:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from xpfit.core.graph import hessian
     >>> hessian(lambda x: x[0] * x[1] + x[0] ** 2)(np.asarray([1.0, 2.0])).tolist()
     [[2.0, 1.0], [1.0, 0.0]]
@@ -90,6 +92,7 @@ def hvp(function: Function, at: Any, along: Any) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from xpfit.core.graph import hvp
     >>> hvp(lambda x: x[0] * x[1], np.asarray([1.0, 2.0]), np.asarray([1.0, 0.0])).tolist()
     [0.0, 1.0]
