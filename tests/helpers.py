@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xpfit.backends import Backend
+from xpfit.core.gradient_check import finite_difference
 from xpfit.core.losses import (
     HALF_BINOMIAL,
     HALF_MULTINOMIAL,
@@ -48,16 +49,6 @@ def assert_matches(
         message = f"shape {tuple(actual.shape)}, expected {expected.shape}"
         raise AssertionError(message)
     np.testing.assert_allclose(values, expected, rtol=rtol, atol=atol)
-
-
-def finite_difference(function: Callable[[Any], Any], x: Any, step: float = 1e-3) -> Any:
-    """Derivative of an element-wise (or one-argument) function by fourth-order differences.
-
-    (8 (f(x + h) - f(x - h)) - (f(x + 2h) - f(x - 2h))) / (12 h); the error is of order h**4.
-    """
-    near = function(x + step) - function(x - step)
-    far = function(x + 2.0 * step) - function(x - 2.0 * step)
-    return (8.0 * near - far) / (12.0 * step)
 
 
 def assert_is_derivative(

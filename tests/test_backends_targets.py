@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import assert_matches, finite_difference
+from helpers import assert_matches
 
 from xpfit.backends import Backend
+from xpfit.core.gradient_check import finite_difference
 
 TESTS = Path(__file__).resolve().parent
 ONE_TEST = "test_backends_records.py::test_the_operations_of_a_record"

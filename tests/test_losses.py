@@ -13,10 +13,10 @@ from helpers import (
     Wide,
     assert_is_derivative,
     assert_matches,
-    finite_difference,
 )
 
 from xpfit.backends import Backend, get_backend
+from xpfit.core.gradient_check import finite_difference
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, PointwiseLoss, huber, sigmoid
 from xpfit.core.passes import curvature_product, loss_gradient
 

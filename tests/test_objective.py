@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import finite_difference
 
 from xpfit.backends import Backend, get_backend
+from xpfit.core.gradient_check import finite_difference
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, HALF_POISSON
 from xpfit.core.objective import LinearObjective
 from xpfit.core.row_sample import RowSampler

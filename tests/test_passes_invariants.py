@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import LOSS_NAMES, POINTWISE, finite_difference, loss_called
+from helpers import LOSS_NAMES, POINTWISE, loss_called
 from pass_cases import Case, check
 
 from xpfit.backends import Backend
+from xpfit.core.gradient_check import finite_difference
 from xpfit.core.losses import huber
 from xpfit.core.passes import curvature_product, loss_gradient, weighted_gram
 

@@ -16,6 +16,7 @@ from .activations import (
     Tanh,
 )
 from .affine import Affine
+from .checking import check_network
 from .dropout import Dropout
 from .initializers import INITIALIZERS, initial_weights
 from .layer import Layer, Moment, Output, Parameter
@@ -48,5 +49,6 @@ __all__ = [
     "Softplus",
     "SquaredError",
     "Tanh",
+    "check_network",
     "initial_weights",
 ]

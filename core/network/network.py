@@ -148,8 +148,9 @@ class Network:
         return xp.concat([xp.reshape(leaf, (-1,)) for leaf in leaves])
 
     @cached_property
-    def _own(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
-        # Layer by layer: where its parameters and its statistics stand among the leaves.
+    def standing(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """Layer by layer: where its parameters and its statistics stand among the leaves."""
+
         def standing(layer: int, *, trained: bool) -> tuple[int, ...]:
             return tuple(
                 at for at, place in enumerate(self.places)
@@ -180,9 +181,9 @@ class Network:
         """
         contexts, statistics = [], list(leaves[self.n_trained :])
         for i in range(len(self.layers)):
-            x, context, after = self._layer(xp, i, leaves, x, training, key)
+            x, context, after = self.forward_layer(xp, leaves, i, x, training=training, key=key)
             contexts.append(context)
-            for at, value in zip(self._own[i][1], after, strict=True):
+            for at, value in zip(self.standing[i][1], after, strict=True):
                 statistics[at - self.n_trained] = value
         return Pass(x, tuple(contexts), tuple(statistics))
 
@@ -191,13 +192,14 @@ class Network:
     ) -> Iterator[Array]:
         """What each layer returns, one after the other; arguments as in `forward`."""
         for i in range(len(self.layers)):
-            x, _, _ = self._layer(xp, i, leaves, x, training, key)
+            x, _, _ = self.forward_layer(xp, leaves, i, x, training=training, key=key)
             yield x
 
-    def _layer(
-        self, xp: Namespace, i: int, leaves: Leaves, x: Array, training: bool, key: Any
+    def forward_layer(
+        self, xp: Namespace, leaves: Leaves, i: int, x: Array, *, training: bool, key: Any = None
     ) -> tuple[Array, Any, Leaves]:
-        trained, kept = self._own[i]
+        """Layer i (from 0) alone, as `forward` calls it; `key` is that of the whole network."""
+        trained, kept = self.standing[i]
         own = None if key is None else layer_key(xp, key, i)
         return self.layers[i].forward(
             xp, tuple(leaves[at] for at in trained), tuple(leaves[at] for at in kept), x,
@@ -211,7 +213,7 @@ class Network:
         grads: list[Any] = [None] * self.n_trained
         d = d_raw
         for i in range(len(self.layers) - 1, -1, -1):
-            layer, (trained, _) = self.layers[i], self._own[i]
+            layer, (trained, _) = self.layers[i], self.standing[i]
             own = tuple(leaves[at] for at in trained)
             if i > 0:
                 d, found = layer.backward(xp, own, contexts[i], d)
