@@ -121,6 +121,11 @@ class LeakyReLU(Activation):
 
     slope: float = 0.01
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.slope):
+            message = f"LeakyReLU was asked for slope={self.slope!r}. It must be a finite number."
+            raise ValueError(message)
+
     @property
     def numbers(self) -> tuple[float, ...]:
         return (float(self.slope),)

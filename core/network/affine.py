@@ -29,7 +29,7 @@ class Affine(Layer):
     Raises
     ------
     ValueError
-        For fewer than one output, and an unknown initializer.
+        For fewer than one output, an unknown initializer, and a scale that it cannot use.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class Affine(Layer):
                 "outputs, at least 1."
             )
             raise ValueError(message)
-        check_initializer(self.initializer)
+        check_initializer(self.initializer, self.scale)
 
     def n_outputs_for(self, n_inputs: int) -> int:
         return int(self.n_outputs)

@@ -25,7 +25,7 @@ class Dropout(Layer):
     Raises
     ------
     ValueError
-        For a rate outside of that.
+        For a rate outside of that, and in training without a key.
 
     References
     ----------
@@ -65,6 +65,12 @@ class Dropout(Layer):
     ) -> tuple[Array, Any, tuple[Array, ...]]:
         if not moment.training or self.rate == 0.0:
             return x, None, statistics
+        if moment.key is None:
+            message = (
+                "Dropout was given no key, and draws its mask from one. Pass key=, an array of "
+                "shape () of uint32, to a training pass."
+            )
+            raise ValueError(message)
         least = xp.asarray(int(self.rate * ALL), dtype=xp.uint32, device=device(x))
         kept = xp.astype(random_bits(xp, moment.key, x) >= least, x.dtype)
         factor = kept * (1.0 / (1.0 - self.rate))

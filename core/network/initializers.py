@@ -47,10 +47,27 @@ INITIALIZERS: dict[str, Callable[[Shape, np.random.Generator, float | None], Hos
 }
 
 
-def check_initializer(name: str) -> None:
-    """Raise where no initializer has that name."""
+SCALED = ("normal", "orthogonal")
+
+
+def check_initializer(name: str, scale: float | None = None) -> None:
+    """Raise where no initializer has that name, or it cannot use that scale."""
     if name not in INITIALIZERS:
         message = f"There is no initializer {name!r}. Choose one of {', '.join(INITIALIZERS)}."
+        raise ValueError(message)
+    if scale is None:
+        return
+    if name not in SCALED:
+        message = (
+            f"The initializer {name!r} has no use for scale={scale!r}: its scale follows from the "
+            f"shape. Leave scale out, or choose {' or '.join(SCALED)}."
+        )
+        raise ValueError(message)
+    if not 0.0 < scale < math.inf:
+        message = (
+            f"The initializer {name!r} was asked for scale={scale!r}. It must be positive and "
+            "finite; for zeros there is 'zeros'."
+        )
         raise ValueError(message)
 
 
@@ -83,5 +100,5 @@ def initial_weights(
     >>> bool(np.allclose(W.T @ W, np.eye(2)))
     True
     """
-    check_initializer(name)
+    check_initializer(name, scale)
     return INITIALIZERS[name](shape, rng, scale)

@@ -137,6 +137,11 @@ class LayerNorm(_Normalization):
 
     epsilon: float = 1e-5
 
+    def __post_init__(self) -> None:
+        if not self.epsilon >= 0.0:
+            message = f"LayerNorm was asked for epsilon={self.epsilon!r}. It must not be negative."
+            raise ValueError(message)
+
     @property
     def numbers(self) -> tuple[float, ...]:
         return (float(self.epsilon),)

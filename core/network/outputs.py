@@ -45,21 +45,27 @@ def _one_hot(xp: Namespace, y: Array, raw: Array) -> Array:
     return y[:, None] == classes[None, :]
 
 
+def _like(xp: Namespace, y: Array, raw: Array) -> Array:
+    # A target of float64 would make float64 of a network's float32.
+    return xp.astype(y, raw.dtype, copy=False)
+
+
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(Output):
     """loss_i = sum_k max(raw, 0) - y raw + log1p(exp(-abs(raw))); gradient sigmoid(raw) - y.
 
-    y : array of shape (n_samples, n_outputs), floating: 0 or 1, each output for itself.
+    y : array of shape (n_samples, n_outputs): 0 or 1, each output for itself.
     """
 
     name = "sigmoid_cross_entropy"
 
     def losses(self, xp: Namespace, y: Array, raw: Array) -> Array:
+        y = _like(xp, y, raw)
         rest = xp.log1p(xp.exp(-xp.abs(raw)))
         return xp.sum(xp.where(raw > 0, raw, xp.zeros_like(raw)) - y * raw + rest, axis=1)
 
     def gradient(self, xp: Namespace, y: Array, raw: Array) -> Array:
-        return _sigmoid(xp, raw) - y
+        return _sigmoid(xp, raw) - _like(xp, y, raw)
 
     def predict(self, xp: Namespace, raw: Array) -> Array:
         return _sigmoid(xp, raw)
@@ -69,16 +75,17 @@ class SigmoidCrossEntropy(Output):
 class SquaredError(Output):
     """loss_i = 0.5 * sum_k (raw_ik - y_ik)**2; gradient raw - y.
 
-    y : array of shape (n_samples, n_outputs), floating.
+    y : array of shape (n_samples, n_outputs).
     """
 
     name = "squared_error"
 
     def losses(self, xp: Namespace, y: Array, raw: Array) -> Array:
-        return 0.5 * xp.sum((raw - y) * (raw - y), axis=1)
+        residual = raw - _like(xp, y, raw)
+        return 0.5 * xp.sum(residual * residual, axis=1)
 
     def gradient(self, xp: Namespace, y: Array, raw: Array) -> Array:
-        return raw - y
+        return raw - _like(xp, y, raw)
 
     def predict(self, xp: Namespace, raw: Array) -> Array:
         return raw
