@@ -18,7 +18,9 @@ from .activations import (
 from .affine import Affine
 from .checking import check_network
 from .dropout import Dropout
+from .flow import LayerFlow, NetworkFlow, examine_flow
 from .initializers import INITIALIZERS, initial_weights
+from .inspection import LayerSummary, NetworkSummary, summary
 from .layer import Layer, Moment, Output, Parameter
 from .network import Network
 from .normalization import BatchNorm, LayerNorm
@@ -34,11 +36,15 @@ __all__ = [
     "Dropout",
     "Identity",
     "Layer",
+    "LayerFlow",
     "LayerNorm",
+    "LayerSummary",
     "LeakyReLU",
     "LogSoftmax",
     "Moment",
     "Network",
+    "NetworkFlow",
+    "NetworkSummary",
     "Output",
     "Parameter",
     "ReLU",
@@ -50,5 +56,7 @@ __all__ = [
     "SquaredError",
     "Tanh",
     "check_network",
+    "examine_flow",
     "initial_weights",
+    "summary",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...backends import Backend, resolve_backend
 from ..gradient_check import Comparison, GradientReport, gradient_check
+from .inspection import layer_name
 from .layer import HostArray
 from .network import Network
 from .trace import loss_from, trace
@@ -90,7 +91,7 @@ def check_network(
             if place.layer == i:
                 at[place.name], gradients[place.name] = point[k], found.gradients[k]
         report = gradient_check(record.jit(loss), gradients, at, **options)
-        name = f"layer {i + 1} {layer.name or type(layer).__name__}"
+        name = f"layer {i + 1} {layer_name(layer)}"
         comparisons += [
             replace(one, name=f"{name}: {one.name[2:-2]}") for one in report.comparisons
         ]
