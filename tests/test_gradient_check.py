@@ -76,6 +76,13 @@ def test_some_entries_are_compared_where_there_are_many() -> None:
     assert gradient_check(np.sum, np.ones_like, np.zeros((0, 2))).passed
 
 
+def test_numbers_are_leaves_too() -> None:
+    report = gradient_check(lambda p: p[0] ** 2 * p[1], [12.0, 4.0], [2.0, 3.0])
+    assert report.passed, report
+    assert [one.name for one in report.comparisons] == ["[0]", "[1]"]
+    assert not gradient_check(lambda p: p[0] ** 2 * p[1], [12.0, 4.004], [2.0, 3.0]).passed
+
+
 def test_a_kink_beside_the_point_is_no_error() -> None:
     x = np.asarray([1e-4, -1e-4])
     assert gradient_check(lambda p: np.sum(np.abs(p)), np.sign, x).passed
