@@ -111,6 +111,14 @@ def test_dtypes_are_kept(dtype: Any) -> None:
     assert found.dtype == dtype
 
 
+def test_a_change_of_dtype_is_followed() -> None:
+    x = np.asarray([0.5, 1.5], dtype=np.float32)
+    found = grad(lambda z: xp.sum(xp.astype(z, np.float64) ** 2))(x)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, 2.0 * x)
+    assert xp.astype(x, np.int64).dtype == np.int64
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [

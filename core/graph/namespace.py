@@ -30,7 +30,7 @@ ALIASES = {
 PLAIN = (
     "zeros_like", "ones_like", "full_like", "empty_like", "isfinite", "isnan", "isinf", "equal",
     "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
-    "logical_not", "argmax", "argmin", "argsort", "nonzero", "any", "all", "astype",
+    "logical_not", "argmax", "argmin", "argsort", "nonzero", "any", "all",
 )  # fmt: skip
 
 # name: (pull, push); of all arguments after the first only options.
@@ -72,6 +72,7 @@ class GraphNamespace:
             if hasattr(xp, name):
                 setattr(self, name, _without_boxes(getattr(xp, name)))
         self.getitem = Structural("getitem", _getitem, self, rules.pull_getitem)
+        self._astype = Structural("astype", xp.astype, self, rules.pull_astype)
         self._put = Structural("put", functools.partial(_put, xp), self, rules.pull_put)
         self._concat = Structural(
             "concat", functools.partial(_concat, xp), self, rules.pull_concat, rules.push_concat
@@ -90,6 +91,12 @@ class GraphNamespace:
         return self._concat(*arrays, axis=axis)
 
     concatenate = concat
+
+    def astype(self, x: Any, dtype: Any, *, copy: bool = True) -> Any:
+        """x in another dtype; followed where that is floating."""
+        if isinstance(x, Box) and self._xp.isdtype(dtype, ("real floating", "complex floating")):
+            return self._astype(x, dtype)
+        return self._xp.astype(unboxed(x), dtype, copy=copy)
 
     def stack(self, arrays: Any, *, axis: int = 0) -> Any:
         """Arrays of one shape along a new axis."""

@@ -76,6 +76,11 @@ def pull_reshape(space: Any, g: Any, node: Node, i: int) -> Any:
     return space.reshape(g, shape_of(node.arguments[0]))
 
 
+def pull_astype(space: Any, g: Any, node: Node, i: int) -> Any:
+    """Back in the old dtype."""
+    return space.astype(g, node.arguments[0].dtype)
+
+
 def pull_transpose(space: Any, g: Any, node: Node, i: int) -> Any:
     """Once more."""
     return space.matrix_transpose(g)
