@@ -183,6 +183,7 @@ def make() -> Backend:
     found = _find_devices()
     from .jax_epoch import accepts_epoch, minibatch_epoch
     from .jax_kernels import KERNELS
+    from .jax_network import accepts_network, network_epoch
 
     return Backend(
         name="jax",
@@ -202,6 +203,10 @@ def make() -> Backend:
         trouble_of=trouble_of,
         on_device_of=on_device_of,
         kernels=MappingProxyType(
-            {**KERNELS, "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch)}
+            {
+                **KERNELS,
+                "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch),
+                "network_epoch": FusedKernel(network_epoch, accepts_network),
+            }
         ),
     )

@@ -17,7 +17,9 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from ...backends import Array, Namespace
+from ..minibatch import Plan, Progress
 from .layer import HostArray, Layer, Moment, Output
+from .step import Batch, Form, Standing, StepNumbers, form_of, progress_of, stand, take_step
 from .uniform import layer_key
 
 Leaves = tuple[Array, ...]
@@ -258,3 +260,29 @@ class Network:
             losses, d_raw = losses * weight, d_raw * weight[:, None]
         grads = self.backward(xp, leaves, found.contexts, d_raw)
         return xp.sum(losses), grads, found.statistics
+
+    def form_of(self, plan: Plan) -> Form:
+        """What the steps of a plan do at all; hashable."""
+        return form_of(plan)
+
+    def stand(self, progress: Progress) -> Standing:
+        """The arrays of a progress, layer by layer."""
+        return stand(self, Progress(*progress))
+
+    def progress_of(self, xp: Namespace, standing: Standing) -> Progress:
+        """The progress of these arrays: the way back."""
+        return progress_of(self, xp, standing)
+
+    def step(
+        self, xp: Namespace, now: Standing, batch: Sequence[Any], form: Form, numbers: Sequence[Any]
+    ) -> tuple[Standing, Array]:
+        """One step, and the mean loss before it: `step.take_step`, for those who cannot import it.
+
+        Parameters
+        ----------
+        now : Standing
+        batch, numbers : sequences
+            The fields of `Batch` and of `StepNumbers`.
+        form : Form
+        """
+        return take_step(self, xp, now, Batch(*batch), form, StepNumbers(*numbers))

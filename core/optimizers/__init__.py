@@ -8,7 +8,7 @@ from ..options import build, no_options
 from .adagrad import AdaGrad
 from .adam import Adam, AdamW
 from .averaging import AverageState, ExponentialAverage, PolyakAverage
-from .clipping import clip_by_global_norm, clip_by_value
+from .clipping import clip_by_global_norm, clip_by_value, scaled_to_global_norm
 from .rmsprop import RMSProp
 from .rule import Optimizer, State, apply_updates
 from .sgd import SGD
@@ -30,6 +30,7 @@ __all__ = [
     "clip_by_value",
     "get_optimizer",
     "leaves",
+    "scaled_to_global_norm",
     "tree_map",
     "unflatten",
 ]

@@ -69,7 +69,11 @@ def clip_by_global_norm(grads: Tree, max_norm: float) -> tuple[Tree, Array]:
     >>> float(norm), [g.round(6).tolist() for g in grads]
     (5.0, [[0.6], [0.8]])
     """
-    max_norm = _positive("clip_by_global_norm", "max_norm", max_norm)
+    return scaled_to_global_norm(grads, _positive("clip_by_global_norm", "max_norm", max_norm))
+
+
+def scaled_to_global_norm(grads: Tree, max_norm: Any) -> tuple[Tree, Array]:
+    """As `clip_by_global_norm`, which checks max_norm: here it may be traced."""
     found = leaves(grads)
     if not found:
         return grads, np.zeros(())
