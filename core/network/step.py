@@ -52,13 +52,17 @@ class Form(NamedTuple):
 
     rule: Any
     looks_ahead: bool
+    decays: bool  # by an L2 penalty
     clips: bool
     shrinks: bool
 
 
 def form_of(plan: Plan) -> Form:
     """The form of all steps of a plan."""
-    return Form(plan.rule, plan.ahead != 0.0, math.isfinite(plan.max_norm), plan.shrinks)
+    return Form(
+        plan.rule, plan.ahead != 0.0, plan.l2_reg_strength != 0.0, math.isfinite(plan.max_norm),
+        plan.shrinks,
+    )  # fmt: skip
 
 
 def stand(network: Network, progress: Progress) -> Standing:
@@ -97,12 +101,15 @@ def take_step(
     X = batch.X.astype(dtype) if is_sparse(batch.X) else xp.astype(batch.X, dtype, copy=False)
     share = 1.0 / batch.X.shape[0]
     weight = None if batch.weight is None else xp.astype(batch.weight, dtype, copy=False)
+    y = batch.y
+    if xp.isdtype(y.dtype, "real floating"):  # codes of classes stay what they are
+        y = xp.astype(y, dtype, copy=False)
     total, grads, statistics = network.loss_gradient(
-        xp, (*at, *now.theta[k:]), X, batch.y, weight, key=numbers.key
+        xp, (*at, *now.theta[k:]), X, y, weight, key=numbers.key
     )
     places = network.places[:k]
     grads = tuple(
-        share * g + numbers.l2_reg_strength * p if place.penalized else share * g
+        share * g + numbers.l2_reg_strength * p if form.decays and place.penalized else share * g
         for g, p, place in zip(grads, at, places, strict=True)
     )
     if form.clips:
