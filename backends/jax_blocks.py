@@ -44,13 +44,18 @@ def _rows(block_bytes: int, n_features: int, dtype: Any) -> int:
     return max(SMALLEST_BLOCK, block_bytes // max(1, row_bytes))
 
 
-def over_blocks(run: Callable[..., Any], dtype: Any, X: Array, *others: Array | None) -> Any:
+def over_blocks(
+    run: Callable[..., Any], dtype: Any, X: Array, *others: Array | None, width: int | None = None
+) -> Any:
     """`run(rows, X, *others)` with the number of rows whose copy in `dtype` makes a good block.
+
+    `width` is how many numbers are made of a row, where they are not the columns of X.
 
     The platform is known when a program is compiled for it, not yet when it is traced.
     """
     on_cpu, elsewhere = (
-        _rows(n_bytes, X.shape[1], dtype) for n_bytes in (CPU_BLOCK_BYTES, DEVICE_BLOCK_BYTES)
+        _rows(n_bytes, width or X.shape[1], dtype)
+        for n_bytes in (CPU_BLOCK_BYTES, DEVICE_BLOCK_BYTES)
     )
     if X.shape[0] <= on_cpu:
         return run(on_cpu, X, *others)
@@ -59,7 +64,7 @@ def over_blocks(run: Callable[..., Any], dtype: Any, X: Array, *others: Array | 
     )
 
 
-def sum_over_blocks(part: Part, dtype: Any, *arrays: Array | None) -> Any:
+def sum_over_blocks(part: Part, dtype: Any, *arrays: Array | None, width: int | None = None) -> Any:
     """The sum of `part(*block)` over blocks of rows; None among the arrays stays None.
 
     Parameters
@@ -69,8 +74,10 @@ def sum_over_blocks(part: Part, dtype: Any, *arrays: Array | None) -> Any:
         Of the copy that a part makes of its rows.
     *arrays
         X, and what else has a row for each of its rows.
+    width
+        Numbers that a part makes of a row; None: the columns of X.
     """
-    return over_blocks(partial(_sum, part), dtype, *arrays)
+    return over_blocks(partial(_sum, part), dtype, *arrays, width=width)
 
 
 def _sum(part: Part, rows: int, X: Array, *others: Array | None) -> Any:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from .jax_blocks import sum_over_blocks
 from .jax_kernels import accepts
 from .record import Array
 
@@ -93,12 +94,33 @@ def network_epoch(
     return found
 
 
-def accepts_network(
-    X: Any, y: Any, sample_weight: Any, order: Any, start: Any, plan: Any, keys: Any, network: Any
-) -> bool:
-    """Dense JAX arrays on one device, and layers that a compiled program can be looked up by."""
+@partial(jax.jit, static_argnames=("network",))
+def _sums(
+    X: Array, y: Array, weight: Array | None, theta: Array, *, network: Any
+) -> tuple[Array, Array]:
+    def part(X: Array, y: Array, weight: Array | None) -> Any:
+        with jax.default_matmul_precision("highest"):
+            return network.sums(jnp, theta, X, y, weight)
+
+    found: tuple[Array, Array] = sum_over_blocks(
+        part, theta.dtype, X, y, weight, width=sum(network.widths)
+    )
+    return found
+
+
+def network_sums(
+    X: Array, y: Array, sample_weight: Array | None, theta: Array, network: Any
+) -> tuple[Array, Array]:
+    """Fused `core.network.objective.generic_network_sums`."""
+    found: tuple[Array, Array] = _sums(X, y, sample_weight, theta, network=network)
+    return found
+
+
+def accepts_network(X: Any, *others: Any) -> bool:
+    """Dense JAX arrays on one device, and a network, which comes last, that a compiled program can
+    be looked up by."""
     try:
-        hash(network)
+        hash(others[-1])
     except TypeError:
         return False
     return accepts(X)

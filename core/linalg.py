@@ -36,6 +36,16 @@ class Identity(NamedTuple):
         return r
 
 
+class Multiple(NamedTuple):
+    """factor * r."""
+
+    factor: Array  # shape=()
+
+    def __call__(self, r: Array) -> Array:
+        """The solution."""
+        return self.factor * r
+
+
 class InverseFactor(NamedTuple):
     """Solves with a Cholesky factor by its inverse: the array API has no triangular solve."""
 

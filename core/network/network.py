@@ -19,7 +19,17 @@ from array_api_compat import array_namespace
 from ...backends import Array, Namespace
 from ..minibatch import Plan, Progress
 from .layer import HostArray, Layer, Moment, Output
-from .step import Batch, Form, Standing, StepNumbers, form_of, progress_of, stand, take_step
+from .step import (
+    Batch,
+    Form,
+    Standing,
+    StepNumbers,
+    converted,
+    form_of,
+    progress_of,
+    stand,
+    take_step,
+)
 from .uniform import layer_key
 
 Leaves = tuple[Array, ...]
@@ -260,6 +270,14 @@ class Network:
             losses, d_raw = losses * weight, d_raw * weight[:, None]
         grads = self.backward(xp, leaves, found.contexts, d_raw)
         return xp.sum(losses), grads, found.statistics
+
+    def sums(
+        self, xp: Namespace, theta: Array, X: Array, y: Array, weight: Array | None
+    ) -> tuple[Array, Array]:
+        """sum_i weight_i loss_i and its gradient with respect to the vector theta."""
+        rows = converted(xp, Batch(X, y, weight), theta.dtype)
+        loss, grads, _ = self.loss_gradient(xp, self.unpack(theta), *rows)
+        return loss, self.pack(xp, grads)
 
     def form_of(self, plan: Plan) -> Form:
         """What the steps of a plan do at all; hashable."""

@@ -35,6 +35,15 @@ class Batch(NamedTuple):
     weight: Array | None  # of mean 1 over all rows
 
 
+def converted(xp: Namespace, rows: Batch, dtype: Any) -> Batch:
+    """The same rows in the dtype of the parameters; codes of classes stay what they are."""
+    X, y, weight = rows
+    X = X.astype(dtype, copy=False) if is_sparse(X) else xp.astype(X, dtype, copy=False)
+    if xp.isdtype(y.dtype, "real floating"):
+        y = xp.astype(y, dtype, copy=False)
+    return Batch(X, y, None if weight is None else xp.astype(weight, dtype, copy=False))
+
+
 class StepNumbers(NamedTuple):
     """What a step depends on beside its arrays; Python numbers, or traced ones."""
 
@@ -97,13 +106,8 @@ def take_step(
     at = trained
     if form.looks_ahead:
         at = tuple(p + numbers.ahead * slot for p, slot in zip(trained, now.slots[0], strict=True))
-    dtype = trained[0].dtype
-    X = batch.X.astype(dtype) if is_sparse(batch.X) else xp.astype(batch.X, dtype, copy=False)
     share = 1.0 / batch.X.shape[0]
-    weight = None if batch.weight is None else xp.astype(batch.weight, dtype, copy=False)
-    y = batch.y
-    if xp.isdtype(y.dtype, "real floating"):  # codes of classes stay what they are
-        y = xp.astype(y, dtype, copy=False)
+    X, y, weight = converted(xp, batch, trained[0].dtype)
     total, grads, statistics = network.loss_gradient(
         xp, (*at, *now.theta[k:]), X, y, weight, key=numbers.key
     )

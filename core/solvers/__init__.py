@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .fista import minimize_fista
-from .minimize import minimize_lbfgs, minimize_newton
+from .minimize import minimize_lbfgs, minimize_newton, minimize_plain_lbfgs
 from .proximal_newton import minimize_proximal_newton
 from .result import Callback, IterationRecord, SolverResult
 
@@ -14,5 +14,6 @@ __all__ = [
     "minimize_fista",
     "minimize_lbfgs",
     "minimize_newton",
+    "minimize_plain_lbfgs",
     "minimize_proximal_newton",
 ]

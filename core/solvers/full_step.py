@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from ...backends import Array, Backend
 from ..dispatch import has_kernel, run_kernel
 from ..linalg import dot, max_abs
-from ..objective import LinearObjective
 from .line_search import wolfe_search
+from .smooth import SmoothObjective
 
 
 class Attempt(NamedTuple):
@@ -28,13 +28,13 @@ class Attempt(NamedTuple):
 
 
 def attempt_along(
-    objective: LinearObjective, start: Array, along: Array, value: Array, point: Any
+    objective: SmoothObjective, start: Array, along: Array, value: Array, point: Any
 ) -> Attempt:
     """The attempt that led to a point.
 
     Parameters
     ----------
-    objective : LinearObjective
+    objective : SmoothObjective
     start : array of shape (size,)
         Gradient where the step starts.
     along : array of shape (size,)
@@ -73,14 +73,14 @@ class FullStep(NamedTuple):
     norm: float  # largest absolute entry of the gradient at the end
 
 
-def on_host(objective: LinearObjective, attempt: Attempt) -> FullStep:
+def on_host(objective: SmoothObjective, attempt: Attempt) -> FullStep:
     """The one transfer that every iteration makes."""
     numbers = objective.backend.to_numpy(attempt.numbers)
     return FullStep(attempt.along, attempt.point, *(float(number) for number in numbers))
 
 
 def accepted(
-    objective: LinearObjective,
+    objective: SmoothObjective,
     here: Any,
     value: float,
     full: FullStep,

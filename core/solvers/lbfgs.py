@@ -20,8 +20,8 @@ from array_api_compat import device
 from ...backends import Array, Backend, Namespace
 from ..dispatch import run_kernel
 from ..linalg import Solver
-from ..objective import LinearObjective
 from .full_step import Attempt, attempt_along
+from .smooth import SmoothObjective
 
 # Pairs kept. Each costs two arrays of the size of theta and four vector operations an iteration.
 MEMORY = 20
@@ -57,7 +57,7 @@ def empty_memory(xp: Namespace, theta: Array) -> Memory:
 
 
 def attempt(
-    objective: LinearObjective,
+    objective: SmoothObjective,
     n_slots: int,
     memory: Memory,
     slot: Any,
@@ -72,7 +72,7 @@ def attempt(
 
     Parameters
     ----------
-    objective : LinearObjective
+    objective : SmoothObjective
     n_slots : int
         How many slots are in use, this one included. More would do, and take longer.
     memory : Memory

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
-from ...backends import Array
+from ...backends import Array, Backend, Namespace
 from ..dispatch import compiled
-from ..linalg import Solver, dot, max_abs
+from ..linalg import Multiple, Solver, dot, max_abs
 from ..objective import LinearObjective
 from ..row_sample import RowSampler
 from . import lbfgs, newton
@@ -27,18 +27,19 @@ from .result import (
     History,
     SolverResult,
 )
+from .smooth import SmoothObjective
 
 # Iterations after which the sampled Hessian is estimated anew: the first steps go far. A well
 # conditioned fit has ended before the last two.
 REFRESH_AFTER = (1, 3, 12, 25)
 
 
-def _rounding(objective: LinearObjective, value: float, theta: Array) -> float:
+def _rounding(objective: SmoothObjective, value: float, theta: Array) -> float:
     """By how much two evaluations of the same cost may differ."""
     xp = objective.backend.xp
     eps = float(xp.finfo(objective.dtype).eps)
     rounding = cost_rounding(value, eps)
-    if objective.centre is None:
+    if not isinstance(objective, LinearObjective) or objective.centre is None:
         return rounding
     # Raw predictions are differences of large numbers; how far the cost follows them is its slope,
     # of which the squared error's is a fair guess.
@@ -70,6 +71,84 @@ def minimize_lbfgs(
     Stops when the largest absolute entry of the gradient is at most `tol`. One pass an iteration,
     but for line searches that need a second trial, and the samples.
     """
+    initial = _Sampled(SampledHessian(objective, RowSampler(objective, seed)))
+    return _run_lbfgs(objective, theta, initial, max_iter, tol, callbacks)
+
+
+def minimize_plain_lbfgs(
+    objective: SmoothObjective,
+    theta: Array,
+    *,
+    max_iter: int,
+    tol: float,
+    callbacks: Sequence[Callback] = (),
+) -> SolverResult:
+    """Minimize by L-BFGS from a multiple of the identity: of any smooth cost.
+
+    Stops when the largest absolute entry of the gradient is at most `tol`; of a cost that is not
+    convex, at a local minimum. One pass an iteration, but for line searches that need more trials.
+    """
+    initial = _ScaledIdentity(objective.backend)
+    return _run_lbfgs(objective, theta, initial, max_iter, tol, callbacks)
+
+
+class _Initial(Protocol):
+    """Where the two-loop recursion starts from."""
+
+    def inverse(self, iteration: int, before: lbfgs.Point, here: lbfgs.Point) -> Solver:
+        """The estimate of the inverse Hessian for this iteration."""
+        ...
+
+
+class _Sampled:
+    """The Hessian on a sample of rows, estimated anew after some of the iterations."""
+
+    def __init__(self, hessian: SampledHessian) -> None:
+        self.hessian = hessian
+        self.current: Solver | None = None
+
+    def inverse(self, iteration: int, before: lbfgs.Point, here: lbfgs.Point) -> Solver:
+        if self.current is None or iteration in REFRESH_AFTER:
+            self.current = self.hessian.inverse_at(here.theta)
+        return self.current
+
+
+class _ScaledIdentity:
+    """The identity times the step over the change of the gradient, which is the curvature that the
+    last step met (Nocedal and Wright, 7.20). It never leaves the device."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.factor: Array | None = None
+
+    def inverse(self, iteration: int, before: lbfgs.Point, here: lbfgs.Point) -> Solver:
+        if self.factor is None:
+            self.factor = compiled(self.backend, _first_factor)(here.gradient)
+        else:
+            self.factor = compiled(self.backend, _next_factor)(self.factor, before, here)
+        return Multiple(self.factor)
+
+
+def _first_factor(xp: Namespace, gradient: Array) -> Array:
+    # A first step of length 1 at most: nothing is known of the curvature yet.
+    return 1.0 / xp.clip(xp.sqrt(gradient @ gradient), 1.0)
+
+
+def _next_factor(xp: Namespace, factor: Array, before: lbfgs.Point, here: lbfgs.Point) -> Array:
+    step, change = here.theta - before.theta, here.gradient - before.gradient
+    curvature = step @ change
+    usable = curvature > 0.0
+    return xp.where(usable, curvature / xp.where(usable, change @ change, 1.0), factor)
+
+
+def _run_lbfgs(
+    objective: SmoothObjective,
+    theta: Array,
+    initial: _Initial,
+    max_iter: int,
+    tol: float,
+    callbacks: Sequence[Callback],
+) -> SolverResult:
     xp = objective.backend.xp
     history = History(callbacks)
 
@@ -77,7 +156,7 @@ def minimize_lbfgs(
         value, gradient = objective.value_gradient(theta)
         return value, lbfgs.Point(theta, gradient)
 
-    def read() -> Coefficients:
+    def read() -> Any:
         return objective.read(here.theta)
 
     def done(reason: str) -> SolverResult:
@@ -86,8 +165,6 @@ def minimize_lbfgs(
     value, here = evaluate_at(theta)
     before, pairs = here, _Pairs(objective, theta)
     stop = history.add(value, max_abs(xp, here.gradient), objective.n_passes, read)
-    sampled = SampledHessian(objective, RowSampler(objective, seed))
-    apply_initial = sampled.inverse_at(theta)
     for iteration in range(max_iter + 1):
         if history.records[-1].gradient_norm <= tol:
             return done(CONVERGED)
@@ -95,8 +172,7 @@ def minimize_lbfgs(
             return done(STOPPED_BY_CALLBACK)
         if iteration == max_iter:
             return done(OUT_OF_ITERATIONS)
-        if iteration in REFRESH_AFTER:
-            apply_initial = sampled.inverse_at(here.theta)
+        apply_initial = initial.inverse(iteration, before, here)
         trial = pairs.attempt(before, here, apply_initial)
         rounding = _rounding(objective, value, here.theta)
         if _no_gain(rounding, trial.slope):
@@ -119,7 +195,7 @@ def minimize_lbfgs(
 class _Pairs:
     """The memory of L-BFGS, and which slots of it are in use."""
 
-    def __init__(self, objective: LinearObjective, theta: Array) -> None:
+    def __init__(self, objective: SmoothObjective, theta: Array) -> None:
         self.objective = objective
         self.memory = compiled(objective.backend, lbfgs.empty_memory)(theta)
         self.n_pairs = 0
