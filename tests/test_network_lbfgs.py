@@ -41,7 +41,7 @@ NETWORKS = {
 
 def data(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(3)
-    X = rng.normal(size=(N, D)) * [1.0, 3.0, 0.5, 1.0] + [0.0, 1.0, -1.0, 2.0]
+    X = rng.normal(size=(N, D)) + np.asarray([0.0, 0.5, 0.0, -0.5])
     signal = X @ rng.normal(size=(D, 3)) + rng.gumbel(size=(N, 3))
     y: np.ndarray = signal.argmax(axis=1)
     if isinstance(network.output, SigmoidCrossEntropy):
@@ -53,7 +53,7 @@ def data(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def fitted(backend: Backend, name: str, dtype: Any = np.float64, **options: Any) -> Any:
     X, y, weight = data(NETWORKS[name])
-    settings = {"l2_reg_strength": 0.01, "max_iter": 2000, "tol": 1e-8, **options}
+    settings = {"l2_reg_strength": 0.05, "max_iter": 2000, "tol": 1e-8, **options}
     return fit_network_lbfgs(
         backend.from_numpy(X.astype(dtype)), backend.from_numpy(y), NETWORKS[name],
         backend=backend, sample_weight=backend.from_numpy(weight), **settings,
@@ -62,7 +62,7 @@ def fitted(backend: Backend, name: str, dtype: Any = np.float64, **options: Any)
 
 def scipy_cost(name: str) -> float:
     X, y, weight = data(NETWORKS[name])
-    objective = NetworkObjective(X, y, weight, NETWORKS[name], NUMPY, 0.01)
+    objective = NetworkObjective(X, y, weight, NETWORKS[name], NUMPY, 0.05)
     start = NETWORKS[name].initial(np.random.default_rng(0))
     options = {"maxiter": 20_000, "maxfun": 40_000, "ftol": 0.0, "gtol": 1e-9}
     found = scipy.optimize.minimize(
@@ -90,7 +90,7 @@ def test_without_hidden_layers_it_is_logistic_regression(backend: Backend) -> No
     X, y, weight = data(LOGISTIC)
     expected = fit_linear_model(
         X, y[:, 0], sample_weight=weight, loss=HALF_BINOMIAL, backend=NUMPY, solver="newton",
-        l2_reg_strength=0.01, tol=1e-12,
+        l2_reg_strength=0.05, tol=1e-12,
     )  # fmt: skip
     result = fitted(backend, "logistic", tol=1e-11)
     theta = backend.to_numpy(result.theta)
@@ -109,10 +109,10 @@ def test_the_gradient_is_that_of_the_cost(backend: Backend) -> None:
     def cost(t: float) -> float:
         return objective.value_gradient(backend.from_numpy(theta + t * along))[0]
 
-    h = 1e-3
+    h = 1e-5  # rows that layer normalization nearly divides by 0 bend within 1e-3
     slope = (8 * (cost(h) - cost(-h)) - (cost(2 * h) - cost(-2 * h))) / (12 * h)
     gradient = backend.to_numpy(objective.value_gradient(backend.from_numpy(theta))[1])
-    assert gradient @ along == pytest.approx(slope, rel=1e-7)
+    assert gradient @ along == pytest.approx(slope, rel=1e-6)
 
 
 def test_float32_stops_where_its_precision_ends(jax_backend: Backend) -> None:
