@@ -27,9 +27,10 @@ from ..penalties import ElasticNet
 from ..solvers.result import Callback, SolverResult
 from ..standing import Best, Descent, Keep, Snapshot, Standing, restored
 from ..watching import FitStart, watching
-from .epoch import Batch, at_step, fixed_part, network_epoch, stand, take_batch, take_step
+from .epoch import at_step, network_epoch, take_batch
 from .network import Network
 from .predict import mean_loss
+from .step import Batch, form_of, stand, take_step
 
 HostArray = np.ndarray[Any, Any]
 
@@ -74,7 +75,7 @@ class NetworkRun(EpochRun):
             drawn = order[t * plan.batch_size : (t + 1) * plan.batch_size]
             batch, numbers = take_batch(backend, rows, drawn), at_step(backend, plan, keys, t)
             if t < step:
-                now, _ = take_step(network, xp, now, batch, fixed_part(plan), numbers)
+                now, _ = take_step(network, xp, now, batch, form_of(plan), numbers)
         for place, leaf in zip(network.places, now.theta, strict=True):
             if not bool(xp.all(xp.isfinite(leaf))):
                 kind = network.layers[place.layer].name
@@ -83,12 +84,10 @@ class NetworkRun(EpochRun):
         x = batch.X.astype(dtype) if is_sparse(batch.X) else xp.astype(batch.X, dtype)
         if not is_sparse(x) and not bool(xp.all(xp.isfinite(x))):
             return ", where X is not finite"
-        outputs = network.outputs_of_layers(xp, now.theta, x, training=True, key=numbers.key)
-        for i, output in enumerate(outputs):
-            if not bool(xp.all(xp.isfinite(output))):
-                return (
-                    f", where the output of layer {i + 1} ({network.layers[i].name}) is not finite"
-                )
+        for i, layer in enumerate(network.layers):
+            x, _, _ = network.forward_layer(xp, now.theta, i, x, training=True, key=numbers.key)
+            if not bool(xp.all(xp.isfinite(x))):
+                return f", where the output of layer {i + 1} ({layer.name}) is not finite"
         return ", where the loss of a finite output is not finite"
 
     def read(self, theta: Array) -> Any:

@@ -8,7 +8,7 @@ linear models; `unpack` cuts it into the arrays of the layers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -198,14 +198,6 @@ class Network:
             for at, value in zip(self.standing[i][1], after, strict=True):
                 statistics[at - self.n_trained] = value
         return Pass(x, tuple(contexts), tuple(statistics))
-
-    def outputs_of_layers(
-        self, xp: Namespace, leaves: Leaves, x: Array, *, training: bool, key: Any = None
-    ) -> Iterator[Array]:
-        """What each layer returns, one after the other; arguments as in `forward`."""
-        for i in range(len(self.layers)):
-            x, _, _ = self.forward_layer(xp, leaves, i, x, training=training, key=key)
-            yield x
 
     def forward_layer(
         self, xp: Namespace, leaves: Leaves, i: int, x: Array, *, training: bool, key: Any = None
