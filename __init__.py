@@ -23,6 +23,8 @@ _HOME = {
     "PoissonRegressor": "estimators",
     "HuberRegressor": "estimators",
     "GeneralizedLinearRegressor": "estimators",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
     "SGDClassifier": "estimators",
     "SGDRegressor": "estimators",
     "DescentPath": "estimators",

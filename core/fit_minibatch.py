@@ -164,7 +164,9 @@ def taken(backend: Backend, rows: Rows, held_out: np.ndarray[Any, Any]) -> Rows:
     weight = rows.sample_weight
     if weight is not None and not bool(xp.any(xp.take(weight, there) > 0)):
         weight = None  # of rows without weight one is as good as the other
-    return Rows(X, xp.take(rows.y, there), None if weight is None else xp.take(weight, there))
+    return Rows(
+        X, xp.take(rows.y, there, axis=0), None if weight is None else xp.take(weight, there)
+    )
 
 
 def of_mean_one(backend: Backend, rows: Rows, held: Rows | None) -> Rows:

@@ -11,6 +11,8 @@ from .huber import HuberRegressor
 from .linear import LinearRegression
 from .logistic import LogisticRegression
 from .logistic_cv import LogisticRegressionCV
+from .mlp_classifier import MLPClassifier
+from .mlp_regressor import MLPRegressor
 from .model_file import load, read_metadata
 from .paths import RegularizationPath, regularization_path
 from .plots import DescentPath
@@ -33,6 +35,8 @@ __all__ = [
     "LinearRegression",
     "LogisticRegression",
     "LogisticRegressionCV",
+    "MLPClassifier",
+    "MLPRegressor",
     "ModelFileError",
     "PoissonRegressor",
     "ProgressBar",

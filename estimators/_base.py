@@ -1,4 +1,4 @@
-"""What all six estimators share: parameters, fitted attributes, prediction, saving."""
+"""What all estimators share: parameters, fitted attributes, prediction, saving."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def print_iteration(record: Any) -> None:
     )
 
 
-class LinearEstimator(BaseEstimator):
-    """Base of the estimators. A subclass reads its y, picks a loss and calls `core`."""
+class Estimator(BaseEstimator):
+    """Base of all estimators: their parameters, how a fit went, and files."""
 
     backend: str | None
     callbacks: Any
@@ -101,25 +101,6 @@ class LinearEstimator(BaseEstimator):
                 raise TypeError(message)
         return (*listed, print_iteration) if getattr(self, "verbose", 0) else tuple(listed)
 
-    def _start(self, X: Array, n_outputs: int) -> tuple[Any, Any]:
-        """Where a warm start begins: (W, b) of the previous fit, or (None, None)."""
-        if not (getattr(self, "warm_start", False) and hasattr(self, "coef_")):
-            return None, None
-        return self._coefficients_of_last_fit(X, n_outputs)
-
-    def _coefficients_of_last_fit(self, X: Array, n_outputs: int) -> tuple[Any, Any]:
-        W = np.atleast_2d(self.coef_).T.astype(np.float64)
-        if W.shape != (X.shape[1], n_outputs):
-            warm = getattr(self, "warm_start", False)
-            who = f"{name_of(self)}(warm_start=True)" if warm else f"{name_of(self)}.partial_fit"
-            message = (
-                f"{who}: the previous fit had {W.shape[0]} features and {W.shape[1]} output(s), "
-                f"but these data have {X.shape[1]} and {n_outputs}. "
-                f"{'Set warm_start=False, or fit' if warm else 'Fit'} a clone()."
-            )
-            raise ValueError(message)
-        return W, np.atleast_1d(self.intercept_).astype(np.float64)
-
     def _record(self, fit: Any, backend: Backend, *, warn: bool = True) -> None:
         """Set the attributes that tell how the fit went; warn where it did not converge."""
         # On the host: the model must load where the library that fitted it is missing.
@@ -142,24 +123,17 @@ class LinearEstimator(BaseEstimator):
         self.result_ = result
 
     def _raw_prediction(self, X: Any) -> tuple[Array, Backend]:
-        """X @ coef_.T + intercept_ where X lives, shape (n_samples, n_outputs)."""
+        """Raw predictions where X lives, shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         return self._raw_of(read_features(self, X, reset=False))
 
     def _raw_of(self, X: Array) -> tuple[Array, Backend]:
         """`_raw_prediction` for an X that `read_features` has seen."""
-        backend = backend_for_prediction(self.backend, X)
-        dtype = compute_dtype(backend, X)
-        W = np.ascontiguousarray(np.atleast_2d(self.coef_).T, dtype=dtype)
-        b = np.broadcast_to(np.asarray(self.intercept_, dtype=dtype), (W.shape[1],)).copy()
-        # Infinity times a coefficient of zero is NaN, which is looked for below.
-        with (
-            working_on(backend, X, f"prediction by {name_of(self)}"),
-            np.errstate(invalid="ignore"),
-        ):
-            raw = predict_raw(X, backend.from_numpy(W), backend.from_numpy(b), backend=backend)
-            check_raw_prediction(self, X, raw, backend)
-        return raw, backend
+        raise NotImplementedError
+
+    def _check_loaded(self) -> None:
+        """Raise a ValueError where the arrays of a file do not fit each other."""
+        raise NotImplementedError
 
     def save(self, path: str | os.PathLike[str], metadata: dict[str, Any] | None = None) -> None:
         """Write the fitted model to one safetensors file, whole or not at all.
@@ -187,6 +161,49 @@ class LinearEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+class LinearEstimator(Estimator):
+    """Base of the linear models. A subclass reads its y, picks a loss and calls `core`."""
+
+    def _start(self, X: Array, n_outputs: int) -> tuple[Any, Any]:
+        """Where a warm start begins: (W, b) of the previous fit, or (None, None)."""
+        if not (getattr(self, "warm_start", False) and hasattr(self, "coef_")):
+            return None, None
+        return self._coefficients_of_last_fit(X, n_outputs)
+
+    def _coefficients_of_last_fit(self, X: Array, n_outputs: int) -> tuple[Any, Any]:
+        W = np.atleast_2d(self.coef_).T.astype(np.float64)
+        if W.shape != (X.shape[1], n_outputs):
+            warm = getattr(self, "warm_start", False)
+            who = f"{name_of(self)}(warm_start=True)" if warm else f"{name_of(self)}.partial_fit"
+            message = (
+                f"{who}: the previous fit had {W.shape[0]} features and {W.shape[1]} output(s), "
+                f"but these data have {X.shape[1]} and {n_outputs}. "
+                f"{'Set warm_start=False, or fit' if warm else 'Fit'} a clone()."
+            )
+            raise ValueError(message)
+        return W, np.atleast_1d(self.intercept_).astype(np.float64)
+
+    def _raw_of(self, X: Array) -> tuple[Array, Backend]:
+        """X @ coef_.T + intercept_."""
+        backend = backend_for_prediction(self.backend, X)
+        dtype = compute_dtype(backend, X)
+        W = np.ascontiguousarray(np.atleast_2d(self.coef_).T, dtype=dtype)
+        b = np.broadcast_to(np.asarray(self.intercept_, dtype=dtype), (W.shape[1],)).copy()
+        # Infinity times a coefficient of zero is NaN, which is looked for below.
+        with (
+            working_on(backend, X, f"prediction by {name_of(self)}"),
+            np.errstate(invalid="ignore"),
+        ):
+            raw = predict_raw(X, backend.from_numpy(W), backend.from_numpy(b), backend=backend)
+            check_raw_prediction(self, X, raw, backend)
+        return raw, backend
+
+    def _check_loaded(self) -> None:
+        if np.shape(self.coef_)[-1] != self.n_features_in_:
+            message = f"coef_ has shape {self.coef_.shape}, not {self.n_features_in_}"
+            raise ValueError(message)
 
 
 class LinearRegressorMixin(RegressorMixin):

@@ -32,7 +32,7 @@ class Labels(NamedTuple):
     """Class labels of a training set."""
 
     classes: np.ndarray[Any, Any]  # shape=(n_classes,), sorted
-    codes: Codes  # shape=(n_samples,), y == classes[codes]
+    codes: Codes  # shape=(n_samples,), y == classes[codes]; (n_samples, n_labels) of 0 and 1
 
 
 def held_on_host(y: Any) -> bool:
@@ -114,6 +114,41 @@ def codes_among(estimator: Any, y: Any, classes: np.ndarray[Any, Any], n_samples
     position = np.asarray([known[label] for label in found.classes.tolist()], dtype=np.int32)
     codes: Codes = position[found.codes]
     return codes
+
+
+def known_classes(estimator: Any, classes: Any, *, first: bool) -> np.ndarray[Any, Any]:
+    """The classes of `partial_fit`: given at the first call, and the same ever after.
+
+    Raises
+    ------
+    ValueError
+        Where they are missing, too few or others, and for class_weight="balanced".
+    """
+    who = name_of(estimator)
+    if estimator.class_weight == "balanced":
+        message = (
+            f"{who}.partial_fit: class_weight='balanced' is not supported for partial_fit: it "
+            "needs all labels at once. Give class_weight as a dict, or sample_weight."
+        )
+        raise ValueError(message)
+    if classes is None:
+        if first:
+            message = (
+                f"{who}.partial_fit: classes must be passed on the first call to partial_fit: "
+                "later batches may bring labels that this one lacks."
+            )
+            raise ValueError(message)
+        known: np.ndarray[Any, Any] = estimator.classes_
+        return known
+    given = np.unique(np.asarray(classes))
+    if not first and not np.array_equal(given, estimator.classes_):
+        message = (
+            f"{who}.partial_fit: classes={given.tolist()!r} is not the same as on the last "
+            f"call to partial_fit, {estimator.classes_.tolist()!r}. Fit a clone() for other labels."
+        )
+        raise ValueError(message)
+    _check_number_of_classes(given, who)
+    return given
 
 
 def split_by_class(

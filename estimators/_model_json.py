@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from ..core.losses import PointwiseLoss, huber
+from ..core.network import (
+    ACTIVATIONS,
+    Affine,
+    BatchNorm,
+    Dropout,
+    Layer,
+    LayerNorm,
+    Network,
+    Output,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SquaredError,
+)
 from ._explained import LOSS_NAMES
+
+# What a file may name of a network, and nothing else.
+_LAYERS: dict[str, type[Layer]] = ACTIVATIONS | {
+    kind.name: kind for kind in (Affine, BatchNorm, Dropout, LayerNorm)
+}
+_OUTPUTS: dict[str, type[Output]] = {
+    kind.name: kind for kind in (SigmoidCrossEntropy, SoftmaxCrossEntropy, SquaredError)
+}
 
 
 class NotKeepableError(Exception):
@@ -22,8 +44,8 @@ class NotKeepableError(Exception):
 def encode_value(value: Any) -> Any:
     """A parameter or an attribute as something strict JSON holds.
 
-    Infinity and NaN, dictionaries with other keys than text, arrays, and built-in losses become
-    one-key dictionaries with a `$` name.
+    Infinity and NaN, dictionaries with other keys than text, arrays, built-in losses and networks
+    of built-in layers become one-key dictionaries with a `$` name.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -39,6 +61,10 @@ def encode_value(value: Any) -> Any:
         return {"$array": encode_labels_array(value)}
     if isinstance(value, PointwiseLoss):
         return {"$loss": _encode_loss(value)}
+    if isinstance(value, Layer):
+        return {"$layer": _encode_layer(value)}
+    if isinstance(value, Network):
+        return {"$network": _encode_network(value)}
     why = f"it is of type {type(value).__name__}, which a file without pickle cannot hold"
     raise NotKeepableError(
         why,
@@ -57,6 +83,31 @@ def _encode_loss(loss: PointwiseLoss) -> dict[str, Any]:
         "keep coef_ and intercept_ with numpy.savez, or pickle the model where the loss can be "
         "imported",
     )
+
+
+def _encode_layer(layer: Layer) -> dict[str, Any]:
+    if type(layer) is not _LAYERS.get(layer.name):
+        why = f"the layer {type(layer).__name__} is your own code, and a model file holds no code"
+        raise NotKeepableError(
+            why,
+            "keep theta_ with numpy.savez, or pickle the model where the layer can be imported",
+        )
+    known: tuple[Any, ...] = fields(layer)  # type: ignore[arg-type]
+    numbers = {field.name: encode_value(getattr(layer, field.name)) for field in known}
+    return {"name": layer.name, **numbers}
+
+
+def _encode_network(network: Network) -> dict[str, Any]:
+    return {
+        "n_features": int(network.n_features),
+        "layers": [_encode_layer(layer) for layer in network.layers],
+        "output": network.output.name,
+    }
+
+
+def _decode_layer(content: dict[str, Any]) -> Layer:
+    numbers = {key: decode_value(item) for key, item in content.items() if key != "name"}
+    return _LAYERS[content["name"]](**numbers)
 
 
 def decode_value(value: Any) -> Any:
@@ -82,6 +133,11 @@ def decode_value(value: Any) -> Any:
         if content["name"] == "huber" and "delta" in content:
             return huber(float(content["delta"]))
         return LOSS_NAMES[content["name"]]
+    if kind == "$layer":
+        return _decode_layer(content)
+    if kind == "$network":
+        layers = tuple(_decode_layer(layer) for layer in content["layers"])
+        return Network(content["n_features"], layers, _OUTPUTS[content["output"]]())
     message = f"unknown kind of value {kind!r}"
     raise ValueError(message)
 

@@ -70,10 +70,10 @@ def numbers_for_steps(n_samples: int, batch_size: int, max_iter: int) -> int:
     return 1 << 30 if n_steps >= MANY_STEPS else 0
 
 
-def generator_of(random_state: Any) -> np.random.Generator:
-    """What draws batches, for scikit-learn's random_state."""
+def generator_of(random_state: Any, *further: int) -> np.random.Generator:
+    """What draws batches, for scikit-learn's random_state; other numbers give another one."""
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return np.random.default_rng(seed)
+    return np.random.default_rng((seed, *further) if further else seed)
 
 
 def raise_what_ended(who: str, result: Any) -> None:
@@ -241,7 +241,7 @@ class MinibatchEstimator(LinearEstimator):
 
     def _finish(self, fit: Any, backend: Backend) -> None:
         """Attributes of how the fit went; then divergence and interruption are raised."""
-        self._descent = _on_host(fit.descent, backend)
+        self._descent = descent_on_host(fit.descent, backend)
         self.t_ = float(fit.descent.steps_taken + 1)
         self.n_iter_ = int(fit.result.n_iter)
         self.validation_loss_history_ = np.asarray(fit.validation_losses)
@@ -254,7 +254,7 @@ class MinibatchEstimator(LinearEstimator):
         """The descent of the last call, with fresh slots where there are only coefficients."""
         kept = getattr(self, "_descent", None)
         if kept is not None:
-            return _on_backend(kept, backend)
+            return descent_on_backend(kept, backend)
         if not hasattr(self, "coef_"):
             return None
         W, b = self._coefficients_of_last_fit(X, n_outputs)
@@ -266,11 +266,13 @@ class MinibatchEstimator(LinearEstimator):
         return generator_of(self.random_state)
 
 
-def _on_host(descent: Descent, backend: Backend) -> Descent:
+def descent_on_host(descent: Descent, backend: Backend) -> Descent:
+    """Its arrays as copies on the host."""
     return _moved(descent, lambda a: np.array(backend.to_numpy(a)))
 
 
-def _on_backend(descent: Descent, backend: Backend) -> Descent:
+def descent_on_backend(descent: Descent, backend: Backend) -> Descent:
+    """Its arrays as those of the backend."""
     return _moved(descent, backend.from_numpy)
 
 

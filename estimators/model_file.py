@@ -28,6 +28,8 @@ _CLASSES = {
     "LinearRegression": "linear",
     "LogisticRegression": "logistic",
     "LogisticRegressionCV": "logistic_cv",
+    "MLPClassifier": "mlp_classifier",
+    "MLPRegressor": "mlp_regressor",
     "PoissonRegressor": "glm",
     "Ridge": "ridge",
     "RidgeCV": "ridge_cv",
@@ -203,9 +205,7 @@ def load(path: str | os.PathLike[str]) -> Any:
                 raise ValueError(message)
             is_scalar = isinstance(value, np.ndarray) and value.ndim == 0
             setattr(estimator, attribute, value[()] if is_scalar else value)
-        if np.shape(estimator.coef_)[-1] != estimator.n_features_in_:
-            message = f"coef_ has shape {estimator.coef_.shape}, not {estimator.n_features_in_}"
-            raise ValueError(message)
+        estimator._check_loaded()
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise damaged(asked, "load", problem) from problem
     return estimator

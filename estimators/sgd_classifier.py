@@ -28,6 +28,7 @@ from ._labels import (
     codes_among,
     encode_labels,
     held_on_host,
+    known_classes,
     split_by_class,
 )
 from ._logistic_prediction import LogisticPredictionMixin
@@ -258,7 +259,7 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
         """
         self._check_options()
         first = not hasattr(self, "classes_")
-        known = self._known_classes(classes, first=first)
+        known = known_classes(self, classes, first=first)
         y, weight = require_y(self, y), as_backend_array(sample_weight)
         X = read_features(self, X, reset=first)
         backend, X, weight = self._place(X, y, weight, 1)
@@ -274,31 +275,6 @@ class SGDClassifier(LogisticPredictionMixin, MinibatchEstimator):
 
     predict_proba = available_if(_has_probabilities)(LogisticPredictionMixin.predict_proba)
     predict_log_proba = available_if(_has_probabilities)(LogisticPredictionMixin.predict_log_proba)
-
-    def _known_classes(self, classes: Any, *, first: bool) -> np.ndarray[Any, Any]:
-        who = name_of(self)
-        if self.class_weight == "balanced":
-            message = (
-                f"{who}.partial_fit: class_weight='balanced' is not supported for partial_fit: it "
-                "needs all labels at once. Give class_weight as a dict, or sample_weight."
-            )
-            raise ValueError(message)
-        if classes is None:
-            if first:
-                message = (
-                    f"{who}.partial_fit: classes must be passed on the first call to partial_fit: "
-                    "later batches may bring labels that this one lacks."
-                )
-                raise ValueError(message)
-            return self.classes_
-        given = np.unique(np.asarray(classes))
-        if not first and not np.array_equal(given, self.classes_):
-            message = (
-                f"{who}.partial_fit: classes={given.tolist()!r} is not the same as on the last "
-                f"call to partial_fit, {self.classes_.tolist()!r}. Fit a clone() for other labels."
-            )
-            raise ValueError(message)
-        return given
 
     def _place(
         self, X: Array, y: Any, weight: Any, max_iter: int

@@ -1,0 +1,234 @@
+"""What `MLPClassifier` and `MLPRegressor` share: parameters, and training."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from ..backends import Array, Backend
+from ..core.columns import describe_nonfinite
+from ..core.device_work import working_on
+from ..core.epoch_options import EpochOptions
+from ..core.minibatch import begin
+from ..core.network import INITIALIZERS, Network, Output
+from ..core.network.fit import NetworkFit, fit_network
+from ..core.optimizers import Optimizer, get_optimizer
+from ..core.schedules import InverseScaling, Schedule, get_schedule, schedule_over
+from ..core.solvers.result import DIVERGED
+from ..core.standing import Descent
+from ._base import OUR_CONSTRAINTS
+from ._checkpoint import fingerprint, read_checkpoint, write_checkpoint
+from ._constraints import OneOf
+from ._inputs import feature_names, name_of, send_features
+from ._mlp_fitted import FittedNetwork, total_is_finite
+from ._mlp_layers import HIDDEN_ACTIVATIONS, NORMALIZATIONS, hidden_layers, network_of
+from ._sgd_options import (
+    descent_on_backend,
+    descent_on_host,
+    generator_of,
+    numbers_for_steps,
+    raise_what_ended,
+)
+
+SOLVERS = ("adam", "sgd")
+# Of batch_size="auto".
+AUTO_BATCH = 200
+
+MLP_CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", Integral],
+    "activation": [OneOf(set(HIDDEN_ACTIVATIONS))],
+    "solver": [OneOf(set(SOLVERS))],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [OneOf({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [OneOf({"constant", "invscaling", "adaptive"})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left"), None],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="left")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "optimizer": [str, Optimizer, None],
+    "schedule": [str, callable, None],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "normalization": [OneOf(set(NORMALIZATIONS)), None],
+    "initializer": [OneOf(set(INITIALIZERS)), None],
+    "layers": [tuple, list, None],
+    "dtype": [OneOf({"float32", "float64"})],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "average": [Interval(Integral, 0, None, closed="left"), "boolean"],
+    "checkpoint": [str, os.PathLike, None],
+    "resume": ["boolean"],
+    **OUR_CONSTRAINTS,
+}
+
+
+class NetworkEstimator(FittedNetwork):
+    """Fits a network by epochs; a subclass reads its y and names the output layer."""
+
+    def _check_options(self) -> None:
+        """Refuse what contradicts itself before any work."""
+        self._optimizer(1000)
+        hidden_layers(self)
+        if self.resume and self.checkpoint is None:
+            message = (
+                f"{name_of(self)}(resume=True): there is no checkpoint to resume from. Pass "
+                "checkpoint=PATH, or leave resume out."
+            )
+            raise ValueError(message)
+
+    def _optimizer(self, n_steps: int) -> Optimizer:
+        """The optimizer that the parameters describe, for a fit of at most n_steps."""
+        who, asked = name_of(self), self.optimizer
+        if isinstance(asked, Optimizer):
+            if self.schedule is not None:
+                message = (
+                    f"{who}(optimizer={asked!r}, schedule={self.schedule!r}): the optimizer brings "
+                    "its own learning rate. Set the schedule there."
+                )
+                raise ValueError(message)
+            return asked
+        name = self.solver if asked is None else asked
+        options: dict[str, Any] = {"learning_rate": self._rate(n_steps)}
+        if name == "sgd":
+            nesterov = bool(self.nesterovs_momentum) and self.momentum > 0
+            options |= {"momentum": float(self.momentum), "nesterov": nesterov}
+        elif name in {"adam", "adamw"}:
+            options |= {
+                "beta1": float(self.beta_1), "beta2": float(self.beta_2),
+                "epsilon": float(self.epsilon),
+            }  # fmt: skip
+        return get_optimizer(name, source=who, **options)
+
+    def _rate(self, n_steps: int) -> float | Schedule:
+        who, first = name_of(self), float(self.learning_rate_init)
+        if isinstance(self.schedule, str):
+            return schedule_over(self.schedule, n_steps, learning_rate=first, source=who)
+        if self.schedule is not None:
+            return get_schedule(self.schedule, source=who)
+        if self.learning_rate == "invscaling":
+            return InverseScaling(first, power=float(self.power_t))
+        return first
+
+    def _rows_of_a_batch(self, n_trained: int) -> int:
+        asked = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
+        return min(asked, n_trained)
+
+    def _numbers(self, n_samples: int, max_iter: int) -> int:
+        """How large X counts for `auto`."""
+        return numbers_for_steps(n_samples, self._rows_of_a_batch(n_samples), max_iter)
+
+    def _generator(self, *, goes_on: bool) -> np.random.Generator:
+        # A call of `partial_fit` must not drop the same units as the call before.
+        further = (self._descent.steps_taken,) if goes_on and hasattr(self, "_descent") else ()
+        return generator_of(self.random_state, *further)
+
+    def _epoch_options(self, batch_size: int, max_iter: int, *, stop: bool) -> EpochOptions:
+        average_from = None
+        if self.average:
+            average_from = 1 if self.average is True else int(self.average)
+        return EpochOptions(
+            batch_size=batch_size, max_iter=max_iter,
+            tol=None if self.tol is None or not stop else float(self.tol),
+            n_iter_no_change=int(self.n_iter_no_change), shuffle=bool(self.shuffle),
+            average_from=average_from,
+            max_norm=math.inf if self.max_norm is None else float(self.max_norm),
+            adaptive=self.learning_rate == "adaptive",
+        )  # fmt: skip
+
+    def _train(
+        self, X: Array, target: Array, weight: Array | None, output: Output, n_outputs: int,
+        backend: Backend, *, rng: np.random.Generator, max_iter: int, goes_on: bool,
+        held_out: np.ndarray[Any, Any] | None = None, stop: bool = True,
+    ) -> NetworkFit:  # fmt: skip
+        """Epochs on the data, from a checkpoint if that is asked for."""
+        who, saved, keep = name_of(self), None, None
+        network = network_of(self, X.shape[1], n_outputs, output)
+        n_trained = X.shape[0] - (0 if held_out is None else len(held_out))
+        batch_size = self._rows_of_a_batch(n_trained)
+        optimizer = self._optimizer(int(self.max_iter) * -(-n_trained // batch_size))
+        start = self._start(network, optimizer, backend, fresh=stop) if goes_on else None
+        if self.checkpoint is not None and stop:
+            mark = fingerprint(self, X, target, weight, backend)
+            found = read_checkpoint(self.checkpoint, who, mark) if self.resume else None
+            if found is not None:
+                saved, held_out = found
+            keep = partial(write_checkpoint, self.checkpoint, who, mark, held_out)
+        X = send_features(self, X, backend)
+        self._refuse_nonfinite(X, backend)
+        strength = float(self.alpha) / batch_size
+        fit = fit_network(
+            X, target, network=network, backend=backend, optimizer=optimizer,
+            options=self._epoch_options(batch_size, max_iter, stop=stop), rng=rng,
+            sample_weight=weight, l2_reg_strength=strength * (1.0 - float(self.l1_ratio)),
+            l1_reg_strength=strength * float(self.l1_ratio), dtype=self.dtype, held_out=held_out,
+            start=start, saved=saved, keep=keep, callbacks=self._callbacks(), who=who,
+            feature_names=feature_names(self),
+        )  # fmt: skip
+        self.network_, self.theta_ = network, fit.theta
+        return fit
+
+    def _start(
+        self, network: Network, optimizer: Optimizer, backend: Backend, *, fresh: bool
+    ) -> Descent:
+        """Where the last fit ended; with fresh slots for a warm start, and for a loaded model."""
+        if network != self.network_ or self.theta_.dtype != self.dtype:
+            call = "(warm_start=True)" if fresh else ".partial_fit"
+            message = (
+                f"{name_of(self)}{call}: the last fit had the network {_told(self.network_)} in "
+                f"{self.theta_.dtype}, and these parameters and data ask for {_told(network)} in "
+                f"{self.dtype}. Set them as they were, or fit a clone()."
+            )
+            raise ValueError(message)
+        kept = getattr(self, "_descent", None)
+        if kept is not None and not fresh:
+            return descent_on_backend(kept, backend)
+        theta = backend.from_numpy(self.theta_)
+        return Descent(begin(optimizer, theta, average=bool(self.average)))
+
+    def _refuse_nonfinite(self, X: Array, backend: Backend) -> None:
+        # An activation may turn infinity into a finite number, so no loss would tell of it.
+        if total_is_finite(X, backend):
+            return
+        with working_on(backend, X, f"looking for NaN in X for {name_of(self)}"):
+            text = describe_nonfinite(
+                X, backend=backend, who=name_of(self), feature_names=feature_names(self)
+            )
+        if text is not None:
+            raise ValueError(text)
+
+    def _finish(self, fit: NetworkFit, backend: Backend, n_rows: int, *, further: bool) -> None:
+        """Attributes of how the fit went; then divergence and interruption are raised.
+
+        `further`: it adds to the epochs of the calls of `partial_fit` before.
+        """
+        epochs = (self.n_iter_, self.t_, self.loss_history_) if further else (0, 0, np.zeros(0))
+        self._descent = descent_on_host(fit.descent, backend)
+        self.n_iter_ = epochs[0] + int(fit.result.n_iter)
+        self.t_ = epochs[1] + int(fit.result.n_iter) * n_rows
+        self.validation_loss_history_ = np.asarray(fit.validation_losses)
+        reason = fit.result.stop_reason
+        # Without a tolerance all epochs were asked for.
+        self._record(fit, backend, warn=reason != DIVERGED and fit.result.message != "")
+        self.loss_history_ = np.concatenate([epochs[2], self.loss_history_])
+        raise_what_ended(name_of(self), fit.result)
+
+
+def _told(network: Network) -> str:
+    return f"{'-'.join(map(str, network.widths))} ({type(network.output).__name__})"
