@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..backends import Backend
 from ..core.passes import is_sparse
-from ..core.standing import Snapshot
+from ..core.standing import Keep, Snapshot
 from ._inputs import name_of, to_host
 from ._tensor_file import file_error, read_tensors, write_atomically
 
@@ -29,6 +30,46 @@ class Checkpoint(NamedTuple):
 
     snapshot: Snapshot
     held_out: np.ndarray[Any, Any] | None
+
+
+class Kept(NamedTuple):
+    """What a fit with a checkpoint begins with."""
+
+    saved: Snapshot | None
+    held_out: np.ndarray[Any, Any] | None
+    keep: Keep | None
+
+
+def check_resume(estimator: Any) -> None:
+    """Refuse to resume from nothing."""
+    if estimator.resume and estimator.checkpoint is None:
+        message = (
+            f"{name_of(estimator)}(resume=True): there is no checkpoint to resume from. Pass "
+            "checkpoint=PATH, or leave resume out."
+        )
+        raise ValueError(message)
+
+
+def kept_by(
+    estimator: Any, X: Any, target: Any, weight: Any, backend: Backend,
+    held_out: np.ndarray[Any, Any] | None,
+) -> Kept:  # fmt: skip
+    """What the estimator's `checkpoint` and `resume` ask for; the rows held out are then those of
+    the file.
+
+    Raises
+    ------
+    ModelFileError
+        As `read_checkpoint`.
+    """
+    if estimator.checkpoint is None:
+        return Kept(None, held_out, None)
+    who, path, saved = name_of(estimator), estimator.checkpoint, None
+    mark = fingerprint(estimator, X, target, weight, backend)
+    found = read_checkpoint(path, who, mark) if estimator.resume else None
+    if found is not None:
+        saved, held_out = found
+    return Kept(saved, held_out, partial(write_checkpoint, path, who, mark, held_out))
 
 
 def fingerprint(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,7 +12,6 @@ from sklearn.utils._param_validation import Interval
 from ..backends import Array, Backend
 from ..core.columns import describe_nonfinite
 from ..core.device_work import working_on
-from ..core.epoch_options import EpochOptions
 from ..core.minibatch import begin
 from ..core.network import INITIALIZERS, Network, Output
 from ..core.network.fit import NetworkFit, fit_network
@@ -23,7 +20,7 @@ from ..core.schedules import InverseScaling, Schedule, get_schedule, schedule_ov
 from ..core.solvers.result import DIVERGED
 from ..core.standing import Descent
 from ._base import OUR_CONSTRAINTS
-from ._checkpoint import fingerprint, read_checkpoint, write_checkpoint
+from ._checkpoint import check_resume, kept_by
 from ._constraints import OneOf
 from ._inputs import feature_names, name_of, send_features
 from ._mlp_fitted import FittedNetwork, total_is_finite
@@ -31,6 +28,7 @@ from ._mlp_layers import HIDDEN_ACTIVATIONS, NORMALIZATIONS, hidden_layers, netw
 from ._sgd_options import (
     descent_on_backend,
     descent_on_host,
+    epoch_options,
     generator_of,
     numbers_for_steps,
     raise_what_ended,
@@ -86,12 +84,7 @@ class NetworkEstimator(FittedNetwork):
         """Refuse what contradicts itself before any work."""
         self._optimizer(1000)
         hidden_layers(self)
-        if self.resume and self.checkpoint is None:
-            message = (
-                f"{name_of(self)}(resume=True): there is no checkpoint to resume from. Pass "
-                "checkpoint=PATH, or leave resume out."
-            )
-            raise ValueError(message)
+        check_resume(self)
 
     def _optimizer(self, n_steps: int) -> Optimizer:
         """The optimizer that the parameters describe, for a fit of at most n_steps."""
@@ -139,19 +132,6 @@ class NetworkEstimator(FittedNetwork):
         further = (self._descent.steps_taken,) if goes_on and hasattr(self, "_descent") else ()
         return generator_of(self.random_state, *further)
 
-    def _epoch_options(self, batch_size: int, max_iter: int, *, stop: bool) -> EpochOptions:
-        average_from = None
-        if self.average:
-            average_from = 1 if self.average is True else int(self.average)
-        return EpochOptions(
-            batch_size=batch_size, max_iter=max_iter,
-            tol=None if self.tol is None or not stop else float(self.tol),
-            n_iter_no_change=int(self.n_iter_no_change), shuffle=bool(self.shuffle),
-            average_from=average_from,
-            max_norm=math.inf if self.max_norm is None else float(self.max_norm),
-            adaptive=self.learning_rate == "adaptive",
-        )  # fmt: skip
-
     def _train(
         self, X: Array, target: Array, weight: Array | None, output: Output, n_outputs: int,
         backend: Backend, *, rng: np.random.Generator, max_iter: int, goes_on: bool,
@@ -164,18 +144,14 @@ class NetworkEstimator(FittedNetwork):
         batch_size = self._rows_of_a_batch(n_trained)
         optimizer = self._optimizer(int(self.max_iter) * -(-n_trained // batch_size))
         start = self._start(network, optimizer, backend, fresh=stop) if goes_on else None
-        if self.checkpoint is not None and stop:
-            mark = fingerprint(self, X, target, weight, backend)
-            found = read_checkpoint(self.checkpoint, who, mark) if self.resume else None
-            if found is not None:
-                saved, held_out = found
-            keep = partial(write_checkpoint, self.checkpoint, who, mark, held_out)
+        if stop:
+            saved, held_out, keep = kept_by(self, X, target, weight, backend, held_out)
         X = send_features(self, X, backend)
         self._refuse_nonfinite(X, backend)
         strength = float(self.alpha) / batch_size
         fit = fit_network(
             X, target, network=network, backend=backend, optimizer=optimizer,
-            options=self._epoch_options(batch_size, max_iter, stop=stop), rng=rng,
+            options=epoch_options(self, batch_size, max_iter, stop=stop), rng=rng,
             sample_weight=weight, l2_reg_strength=strength * (1.0 - float(self.l1_ratio)),
             l1_reg_strength=strength * float(self.l1_ratio), dtype=self.dtype, held_out=held_out,
             start=start, saved=saved, keep=keep, callbacks=self._callbacks(), who=who,

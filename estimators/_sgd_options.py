@@ -25,7 +25,7 @@ from ..core.schedules import InverseScaling, Optimal, Schedule, get_schedule, sc
 from ..core.solvers.result import DIVERGED, INTERRUPTED
 from ..core.standing import Descent
 from ._base import OUR_CONSTRAINTS, LinearEstimator
-from ._checkpoint import fingerprint, read_checkpoint, write_checkpoint
+from ._checkpoint import check_resume, kept_by
 from ._constraints import OneOf
 from ._inputs import compute_dtype, feature_names, name_of, send_features
 
@@ -74,6 +74,22 @@ def generator_of(random_state: Any, *further: int) -> np.random.Generator:
     """What draws batches, for scikit-learn's random_state; other numbers give another one."""
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     return np.random.default_rng((seed, *further) if further else seed)
+
+
+def epoch_options(estimator: Any, batch_size: int, max_iter: int, *, stop: bool) -> EpochOptions:
+    """What the parameters say of epochs; without `stop` none of them ends the fit."""
+    average = estimator.average
+    average_from = None
+    if average:
+        average_from = 1 if average is True else int(average)
+    tol, max_norm = estimator.tol, estimator.max_norm
+    return EpochOptions(
+        batch_size=batch_size, max_iter=max_iter,
+        tol=None if tol is None or not stop else float(tol),
+        n_iter_no_change=int(estimator.n_iter_no_change), shuffle=bool(estimator.shuffle),
+        average_from=average_from, max_norm=math.inf if max_norm is None else float(max_norm),
+        adaptive=estimator.learning_rate == "adaptive",
+    )  # fmt: skip
 
 
 def raise_what_ended(who: str, result: Any) -> None:
@@ -130,12 +146,7 @@ class MinibatchEstimator(LinearEstimator):
         """Refuse what contradicts itself before any work."""
         self._optimizer()
         self._strengths()
-        if self.resume and self.checkpoint is None:
-            message = (
-                f"{name_of(self)}(resume=True): there is no checkpoint to resume from. Pass "
-                "checkpoint=PATH, or leave resume out."
-            )
-            raise ValueError(message)
+        check_resume(self)
 
     def _strengths(self) -> tuple[float, float]:
         """Of the L1 and the L2 penalty.
@@ -192,19 +203,6 @@ class MinibatchEstimator(LinearEstimator):
     def _basic_loss(self) -> PointwiseLoss:
         raise NotImplementedError
 
-    def _epoch_options(self, max_iter: int, *, stop: bool) -> EpochOptions:
-        average_from = None
-        if self.average:
-            average_from = 1 if self.average is True else int(self.average)
-        return EpochOptions(
-            batch_size=int(self.batch_size), max_iter=max_iter,
-            tol=None if self.tol is None or not stop else float(self.tol),
-            n_iter_no_change=int(self.n_iter_no_change), shuffle=bool(self.shuffle),
-            average_from=average_from,
-            max_norm=math.inf if self.max_norm is None else float(self.max_norm),
-            adaptive=self.learning_rate == "adaptive",
-        )  # fmt: skip
-
     def _descend(
         self, X: Array, target: Array, weight: Array | None, loss: Loss, n_outputs: int,
         backend: Backend, *, rng: np.random.Generator, max_iter: int,
@@ -217,12 +215,8 @@ class MinibatchEstimator(LinearEstimator):
         # As many as `fit` may take, also where this is one epoch of `partial_fit`.
         n_trained = X.shape[0] - (0 if held_out is None else len(held_out))
         n_steps = int(self.max_iter) * -(-n_trained // int(self.batch_size))
-        if self.checkpoint is not None and stop:
-            mark = fingerprint(self, X, target, weight, backend)
-            found = read_checkpoint(self.checkpoint, who, mark) if self.resume else None
-            if found is not None:
-                saved, held_out = found
-            keep = partial(write_checkpoint, self.checkpoint, who, mark, held_out)
+        if stop:
+            saved, held_out, keep = kept_by(self, X, target, weight, backend, held_out)
         X = send_features(self, X, backend)
         stable_rate = partial(
             mini_batch_rate, X, weight, loss, backend, l2_reg_strength=l2,
@@ -231,7 +225,8 @@ class MinibatchEstimator(LinearEstimator):
         optimizer = self._optimizer(n_steps, stable_rate if knows_curvature(loss) else None)
         return fit_by_epochs(
             X, target, loss=loss, backend=backend,
-            optimizer=optimizer, options=self._epoch_options(max_iter, stop=stop), rng=rng,
+            optimizer=optimizer, rng=rng,
+            options=epoch_options(self, int(self.batch_size), max_iter, stop=stop),
             n_outputs=n_outputs, sample_weight=weight,
             l1_reg_strength=l1, l2_reg_strength=l2, fit_intercept=self.fit_intercept,
             held_out=held_out, start=start, saved=saved,
