@@ -62,6 +62,14 @@ class Fitted:
     bytes_per_pass: int
 
     @property
+    def coefficients(self) -> NDArray[Any]:
+        """All that a penalty shrinks: coefficients, or the weights of a network."""
+        weights = getattr(self.estimator, "coefs_", None)
+        if weights is None:
+            return np.asarray(self.estimator.coef_)
+        return np.concatenate([weight.ravel() for weight in weights])
+
+    @property
     def n_passes(self) -> int:
         """Reads of the training matrix."""
         return int(self.estimator.n_passes_)

@@ -14,12 +14,12 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from .models import ClassWeight, ModelName, OptimizerName
+from .models import ActivationName, ClassWeight, ModelName, OptimizerName
 from .wording import PlainCommand
 
 app = typer.Typer(
     name="xpfit",
-    help="Fit linear models on NumPy, Numba, CuPy or JAX, in about a dozen reads of the data.",
+    help="Fit linear models and small networks on NumPy, Numba, CuPy or JAX.",
     epilog="Examples:  xpfit train adult.csv.gz --target income   |   "
     "xpfit predict xpfit-out new.csv --out predicted.csv   |   xpfit backends",
     no_args_is_help=True,
@@ -40,6 +40,8 @@ xpfit train digits.npz --out digits-model --C 0.1 --backend numba
 xpfit train bike.csv --target cnt --model lasso --alpha 2
 
 xpfit train adult.csv.gz --target income --model sgd --optimizer adam --batch-size 64
+
+xpfit train digits.npz --model mlp --hidden-layer-sizes 64,32 --max-iter 50
 """
 
 _PREDICT_EXAMPLES = """Examples:
@@ -107,7 +109,7 @@ def train(
     test_size: Annotated[
         float, typer.Option(min=0.0, max=0.95, help="Share of rows held out; 0 holds out none.")
     ] = 0.25,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random split, and of sgd.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random split, and of sgd and mlp.")] = 0,
     c: Annotated[
         float | None, typer.Option("--C", min=1e-12, help="Inverse penalty of logistic.")
     ] = None,
@@ -116,19 +118,29 @@ def train(
     ] = None,
     l1_ratio: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="Share of the L1 penalty: elastic-net and sgd."),
+        typer.Option(min=0.0, max=1.0, help="Share of the L1 penalty: elastic-net, sgd, mlp."),
     ] = None,
-    optimizer: Annotated[OptimizerName | None, typer.Option(help="Of sgd.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Rows in a step of sgd.")] = None,
+    optimizer: Annotated[OptimizerName | None, typer.Option(help="Of sgd and mlp.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows in a step of sgd and mlp.")
+    ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=1e-12, help="First one of sgd; falls where cost does not.")
+        float | None,
+        typer.Option(min=1e-12, help="First one of sgd and mlp; falls where cost does not."),
+    ] = None,
+    hidden_layer_sizes: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBERS", help="Units of mlp's hidden layers, as in 64,32; 100."),
+    ] = None,
+    activation: Annotated[
+        ActivationName | None, typer.Option(help="Of mlp's hidden layers; relu.")
     ] = None,
     max_iter: Annotated[
-        int | None, typer.Option(min=1, help="At most so many iterations; epochs of sgd.")
+        int | None, typer.Option(min=1, help="At most so many iterations; epochs of sgd and mlp.")
     ] = None,
     tol: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Stop at this gradient norm; of sgd, gain of an epoch."),
+        typer.Option(min=0.0, help="Stop at this gradient norm; of sgd and mlp, gain of an epoch."),
     ] = None,
     class_weight: Annotated[
         ClassWeight | None, typer.Option(help="'balanced' gives each class the same weight.")
@@ -152,6 +164,7 @@ def train(
     model_options = ModelOptions(
         model.value, backend, c, alpha, max_iter, tol, weight, l1_ratio,
         optimizer.value if optimizer else None, batch_size, learning_rate, seed,
+        _units(hidden_layer_sizes), activation.value if activation else None,
     )  # fmt: skip
     data_options = DataOptions(data, target, tuple(drop or ()), split_column, test_size, seed)
     with plain_errors():
@@ -229,6 +242,16 @@ def _listed(option: str, text: str | None) -> tuple[str, ...]:
         message = f"{text!r} has an empty name in it; leave {option} out for all"
         raise typer.BadParameter(message, param_hint=option)
     return tuple(parts)
+
+
+def _units(text: str | None) -> tuple[int, ...] | None:
+    option = "--hidden-layer-sizes"
+    parts = _listed(option, text)
+    for part in parts:
+        if not (part.isascii() and part.isdigit() and int(part) >= 1):
+            message = f"{part!r} is no whole number of at least 1."
+            raise typer.BadParameter(message, param_hint=option)
+    return tuple(map(int, parts)) or None
 
 
 @app.command(cls=PlainCommand)

@@ -26,6 +26,19 @@ class ModelName(StrEnum):
     LASSO = "lasso"
     ELASTIC_NET = "elastic-net"
     SGD = "sgd"
+    MLP = "mlp"
+
+
+class ActivationName(StrEnum):
+    """Values of ``--activation``."""
+
+    IDENTITY = "identity"
+    LOGISTIC = "logistic"
+    TANH = "tanh"
+    RELU = "relu"
+    LEAKY_RELU = "leaky_relu"
+    GELU = "gelu"
+    SOFTPLUS = "softplus"
 
 
 class OptimizerName(StrEnum):
@@ -76,6 +89,7 @@ class Model:
 _DESCENT = frozenset(
     {"alpha", "l1_ratio", "max_iter", "tol", "optimizer", "batch_size", "learning_rate"}
 )
+_NETWORK = _DESCENT | {"hidden_layer_sizes", "activation"}
 _ITERATED = frozenset({"alpha", "max_iter", "tol"})
 MODELS = {
     "logistic": Model(
@@ -94,9 +108,16 @@ MODELS = {
         "SGDClassifier", "SGD classifier", "classification", _DESCENT | {"class_weight"}
     ),
     "sgd-regressor": Model("SGDRegressor", "SGD regressor", "regression", _DESCENT),
+    "mlp-classifier": Model(
+        "MLPClassifier", "Network classifier", "classification", _NETWORK | {"class_weight"}
+    ),
+    "mlp-regressor": Model("MLPRegressor", "Network regressor", "regression", _NETWORK),
 }  # fmt: skip
 # One name on the command line; the target says which of them it is.
-_BY_TARGET = {"classification": "sgd-classifier", "regression": "sgd-regressor"}
+_BY_TARGET: dict[str, dict[Task, str]] = {
+    name: {"classification": f"{name}-classifier", "regression": f"{name}-regressor"}
+    for name in ("sgd", "mlp")
+}
 _MOMENTUM = 0.9
 
 
@@ -133,7 +154,9 @@ class ModelOptions:
     optimizer, batch_size, learning_rate : optional
         Of mini-batch descent.
     seed : int
-        Shuffles its batches.
+        Shuffles its batches, and draws the first weights of a network.
+    hidden_layer_sizes, activation : optional
+        Of a network.
 
     Examples
     --------
@@ -153,12 +176,14 @@ class ModelOptions:
     batch_size: int | None = None
     learning_rate: float | None = None
     seed: int = 0
+    hidden_layer_sizes: tuple[int, ...] | None = None
+    activation: str | None = None
 
     def given(self) -> dict[str, Any]:
         """The options that were given."""
         names = (
             "C", "alpha", "max_iter", "tol", "class_weight", "l1_ratio", "optimizer", "batch_size",
-            "learning_rate",
+            "learning_rate", "hidden_layer_sizes", "activation",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
@@ -173,11 +198,11 @@ def choose_model(target: Target, options: ModelOptions) -> tuple[str, str]:
     >>> choose_model(target, ModelOptions("auto"))
     ('logistic', "'y' is text with 2 distinct values")
     """
-    if options.model not in {ModelName.AUTO, ModelName.SGD}:
+    if options.model != ModelName.AUTO and options.model not in _BY_TARGET:
         return options.model, "asked for by --model"
     task, reason = choose_task(target)
-    if options.model == ModelName.SGD:
-        return _BY_TARGET[task], f"asked for by --model; {reason}"
+    if options.model in _BY_TARGET:
+        return _BY_TARGET[options.model][task], f"asked for by --model; {reason}"
     return ("logistic" if task == "classification" else "ridge"), reason
 
 
@@ -197,8 +222,9 @@ def check_options(model: str, options: ModelOptions) -> None:
         if name not in MODELS[model].takes:
             flag = "--" + name.replace("_", "-")
             takers = [other for other in MODELS if name in MODELS[other].takes]
-            if set(_BY_TARGET.values()) <= set(takers):
-                takers = [*(other for other in takers if other not in _BY_TARGET.values()), "sgd"]
+            for asked, both in _BY_TARGET.items():
+                if set(both.values()) <= set(takers):
+                    takers = [*(other for other in takers if other not in both.values()), asked]
             message = f"{flag} is for {', '.join(takers)}; the model here is {model}"
             raise typer.BadParameter(message, param_hint=flag)
     for name in ("alpha", "tol", "learning_rate"):
@@ -229,8 +255,9 @@ def build(model: str, options: ModelOptions, callback: Callable[[Any], None]) ->
     backend = None if options.backend == "auto" else options.backend
     make = getattr(estimators, MODELS[model].class_name)
     parameters = options.given()
-    if model in _BY_TARGET.values():
-        parameters = _of_descent(parameters) | {"random_state": options.seed}
+    if model.startswith(tuple(_BY_TARGET)):
+        translated = _of_network if model.startswith(ModelName.MLP) else _of_descent
+        parameters = translated(parameters) | {"random_state": options.seed}
     return make(backend=backend, callbacks=[callback], **parameters)
 
 
@@ -247,5 +274,19 @@ def _of_descent(given: dict[str, Any]) -> dict[str, Any]:
         parameters |= {
             "optimizer": "sgd", "momentum": _MOMENTUM,
             "nesterov": optimizer == OptimizerName.NESTEROV,
+        }  # fmt: skip
+    return parameters
+
+
+def _of_network(given: dict[str, Any]) -> dict[str, Any]:
+    """What the options are called by `MLPClassifier` and `MLPRegressor`."""
+    parameters = dict(given)
+    if "learning_rate" in given:
+        parameters |= {"learning_rate": "adaptive", "learning_rate_init": given["learning_rate"]}
+    optimizer = given.get("optimizer")
+    if optimizer in {OptimizerName.SGD, OptimizerName.MOMENTUM, OptimizerName.NESTEROV}:
+        parameters |= {
+            "optimizer": "sgd", "momentum": 0.0 if optimizer == OptimizerName.SGD else _MOMENTUM,
+            "nesterovs_momentum": optimizer == OptimizerName.NESTEROV,
         }  # fmt: skip
     return parameters

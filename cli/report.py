@@ -17,6 +17,7 @@ from .console import bytes_text
 from .fitting import Fitted, Outcome, classes_of
 from .markup import figure, keys, section, table, warning
 from .models import MODELS
+from .network_report import layers
 from .preparing import Prepared
 from .scores import LABELS, score_rows
 from .style import CSS
@@ -61,7 +62,8 @@ def render(
         body.append(_confusion(shown, classes, rows))
     else:
         body.append(_regression(shown, rows))
-    body += [_coefficients(summary, prepared, fitted), _data(summary, prepared), _settings(summary)]
+    described = layers if hasattr(fitted.estimator, "network_") else _coefficients
+    body += [described(summary, prepared, fitted), _data(summary, prepared), _settings(summary)]
     if plots.try_draw(_probe) is None:
         body.insert(1, warning(NO_PLOTS))
     return (

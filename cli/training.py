@@ -120,7 +120,7 @@ def summarize(
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``."""
     last = fitted.history[-1] if fitted.history else None
-    coef, gap = fitted.estimator.coef_, getattr(fitted.estimator, "dual_gap_", math.nan)
+    coef, gap = fitted.coefficients, getattr(fitted.estimator, "dual_gap_", math.nan)
     classes = getattr(fitted.estimator, "classes_", None)
     return {
         "data": str(data.path),

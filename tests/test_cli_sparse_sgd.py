@@ -117,13 +117,13 @@ def test_options_become_those_of_the_estimator():
     [
         (
             ["--target", "spent", "--l1-ratio", "0.5"], 2,
-            "--l1-ratio is for elastic-net, sgd; the model here is ridge",
+            "--l1-ratio is for elastic-net, sgd, mlp; the model here is ridge",
         ),
         (
             ["--target", "spent", "--model", "lasso", "--l1-ratio", "0.5"], 2,
             "the model here is lasso",
         ),
-        (["--target", "bought", "--optimizer", "adam"], 2, "--optimizer is for sgd; the model"),
+        (["--target", "bought", "--optimizer", "adam"], 2, "--optimizer is for sgd, mlp; the"),
         (
             ["--target", "spent", "--model", "lasso", "--batch-size", "8"], 2,
             "--batch-size is for sgd",
@@ -132,7 +132,7 @@ def test_options_become_those_of_the_estimator():
         (["--target", "spent", "--model", "sgd", "--C", "1"], 2, "--C is for logistic"),
         (
             ["--target", "spent", "--model", "sgd", "--class-weight", "balanced"], 2,
-            "--class-weight is for logistic, sgd-classifier; the model here is sgd-regressor",
+            "is for logistic, sgd-classifier, mlp-classifier; the model here is sgd-regressor",
         ),
         (["--target", "bought", "--model", "lasso"], 1, "a regression needs numbers"),
         (["--target", "bought", "--model", "sgd", "--optimizer", "adan"], 2, "--optimizer"),

@@ -35,7 +35,7 @@ def test_the_report_calls_a_model_by_its_name(tmp_path, table, arguments, title)
 
 
 def test_every_model_has_a_title():
-    assert {name.value for name in ModelName} - {"auto", "sgd"} <= set(MODELS)
+    assert {name.value for name in ModelName} - {"auto", "sgd", "mlp"} <= set(MODELS)
     for model in MODELS.values():
         assert model.title[0].isupper()
         assert model.title.split()[-1] in {"model", "classifier", "regressor"}

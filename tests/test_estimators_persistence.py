@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 import xpfit
 from xpfit.backends import Backend
 from xpfit.core.losses import huber
+from xpfit.core.network import Affine, Tanh
 from xpfit.estimators import (
     ElasticNet,
     GeneralizedLinearRegressor,
@@ -25,6 +26,8 @@ from xpfit.estimators import (
     Lasso,
     LinearRegression,
     LogisticRegression,
+    MLPClassifier,
+    MLPRegressor,
     ModelFileError,
     PoissonRegressor,
     Ridge,
@@ -57,6 +60,9 @@ MODELS = {
     "descent": (SGDClassifier(average=True, random_state=0), BINARY),
     "descent, text": (SGDClassifier(optimizer="adam", early_stopping=True), TEXT),
     "descent, numbers": (SGDRegressor(momentum=0.5, random_state=0), TARGETS),
+    "network": (MLPClassifier((4,), normalization="batch", max_iter=4, tol=None), TEXT),
+    "network, layers": (MLPRegressor(layers=(Affine(4), Tanh()), max_iter=4, tol=None), TARGETS),
+    "network, two classes": (MLPClassifier(early_stopping=True, max_iter=4, tol=None), BINARY),
     "huber loss": (GeneralizedLinearRegressor(loss=huber(0.7)), TARGETS),
 }
 

@@ -40,6 +40,8 @@ PUBLIC = {
     "LinearRegression",
     "LogisticRegression",
     "LogisticRegressionCV",
+    "MLPClassifier",
+    "MLPRegressor",
     "PoissonRegressor",
     "ProgressBar",
     "RegularizationPath",
