@@ -143,7 +143,7 @@ default="relu"
     >>> from xpfit import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = MLPClassifier((16,), batch_size=16, learning_rate_init=0.01, random_state=0)
-    >>> round(model.fit(X, y).score(X, y), 2) >= 0.97
+    >>> model.fit(X, y).score(X, y) > 0.95
     True
     """
 
