@@ -38,6 +38,8 @@ class FittedNetwork(Estimator):
 
     network_: Network
     theta_: np.ndarray[Any, Any]
+    n_iter_: int
+    t_: int
 
     @property
     def coefs_(self) -> list[np.ndarray[Any, Any]]:

@@ -142,7 +142,7 @@ default="relu"
     >>> from sklearn.datasets import load_iris
     >>> from xpfit import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier((16,), batch_size=16, learning_rate_init=0.01, random_state=0)
+    >>> model = MLPClassifier((16,), batch_size=16, learning_rate_init=0.005, random_state=0)
     >>> model.fit(X, y).score(X, y) > 0.95
     True
     """
