@@ -101,8 +101,8 @@ def whole_report(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def put_between_markers(page: str, text: str) -> str:
-    """The page with `text` between its two markers.
+def put_between_markers(page: str, text: str, start: str = START, end: str = END) -> str:
+    """The page with `text` between its two markers, each alone on its line.
 
     Raises
     ------
@@ -114,9 +114,9 @@ def put_between_markers(page: str, text: str) -> str:
     >>> put_between_markers(f"a\\n{START}\\nold\\n{END}\\nz", "new\\n").splitlines()[2]
     'new'
     """
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        message = f"the page lacks {START} or {END}"
+    before, first, rest = page.partition(start)
+    _, last, after = rest.partition(end)
+    if not first or not last:
+        message = f"the page lacks {start} or {end}"
         raise ValueError(message)
-    return f"{before}{START}\n{text}{END}{after}"
+    return f"{before}{start}\n{text}{end}{after}"

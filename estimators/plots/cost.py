@@ -32,7 +32,9 @@ def diverged_at(model: Any) -> int | None:
     """The step at which the descent left the numbers, or None."""
     if getattr(model, "stop_reason_", None) != "diverged":
         return None
-    return int(getattr(model, "t_", model.n_iter_))
+    # `t_` counts steps in SGDClassifier, rows in networks.
+    descent = getattr(model, "_descent", None)
+    return int(model.n_iter_) if descent is None else int(descent.steps_taken) + 1
 
 
 def _history_of(model: Any) -> Any:
