@@ -32,6 +32,7 @@ SETS = {
     "mnist": (128, 10, 20_000),
 }
 HELD_OUT = 20_000
+THEIRS = "scikit-learn"
 
 
 class Task(NamedTuple):
@@ -85,49 +86,63 @@ def accuracies(task: Task, n_seeds: int) -> dict[str, list[float]]:
         "hidden_layer_sizes": (task.units,), "batch_size": 200, "learning_rate_init": 1e-3,
         "alpha": 1e-4, "max_iter": task.epochs, "n_iter_no_change": task.epochs + 1,
     }  # fmt: skip
-    found: dict[str, list[float]] = {"xpfit": [], "scikit-learn": []}
+    # scikit-learn draws weights as "xavier", ours before a ReLU as "he".
+    kinds: dict[str, tuple[Any, dict[str, Any]]] = {
+        "xpfit": (Ours, {}),
+        "xpfit, xavier": (Ours, {"initializer": "xavier"}),
+        THEIRS: (Theirs, {}),
+    }
+    found: dict[str, list[float]] = {name: [] for name in kinds}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for seed in range(n_seeds):
-            for name, kind in (("xpfit", Ours), ("scikit-learn", Theirs)):
-                model = kind(random_state=seed, **options).fit(X, task.train[1])
+            for name, (kind, more) in kinds.items():
+                model = kind(random_state=seed, **options, **more).fit(X, task.train[1])
                 found[name].append(float(model.score(X_test, task.test[1])))
     return found
 
 
 def compared(task: Task, n_seeds: int) -> dict[str, Any]:
-    """One row of the table.
-
-    `noise` is the standard error of the difference of the means over seeds.
-    """
+    """One row of the table: `noise` is the standard error of each difference of two means."""
     found = accuracies(task, n_seeds)
     means = {name: float(np.mean(values)) for name, values in found.items()}
-    spread = [np.var(values, ddof=1) / n_seeds if n_seeds > 1 else 0.0 for values in found.values()]
+    spread = {name: _variance(values) / n_seeds for name, values in found.items()}
     return {
         "set": task.name, "n_train": task.train[0].shape[0], "n_test": task.test[0].shape[0],
         "n_features": task.train[0].shape[1], "units": task.units, "epochs": task.epochs,
         "accuracies": found, "means": means,
-        "difference": means["xpfit"] - means["scikit-learn"], "noise": math.sqrt(sum(spread)),
+        "differences": {name: means[name] - means[THEIRS] for name in means if name != THEIRS},
+        "noise": {
+            name: math.sqrt(spread[name] + spread[THEIRS]) for name in means if name != THEIRS
+        },
     }  # fmt: skip
+
+
+def _variance(values: list[float]) -> float:
+    return float(np.var(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def _shown(values: list[float]) -> str:
+    return f"{100 * np.mean(values):.2f} ± {100 * math.sqrt(_variance(values)):.2f}"
 
 
 def table(results: dict[str, Any]) -> str:
     """Markdown."""
     lines = [
-        "| data | rows, held out | network, epochs | xpfit | scikit-learn | difference |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| data | rows, held out | network, epochs | scikit-learn | xpfit | difference | "
+        '`initializer="xavier"` | difference |',
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in results["rows"]:
-        shown = {
-            name: f"{100 * np.mean(values):.2f} ± {100 * np.std(values, ddof=1):.2f}"
-            if len(values) > 1 else f"{100 * values[0]:.2f}"
-            for name, values in row["accuracies"].items()
-        }  # fmt: skip
-        lines.append(
-            f"| {row['set']} | {row['n_train']:,}, {row['n_test']:,} | {row['n_features']}-"
-            f"{row['units']}, {row['epochs']} | {shown['xpfit']} | {shown['scikit-learn']} | "
-            f"{100 * row['difference']:+.2f} ± {100 * row['noise']:.2f} |"
-        )
+        cells = [
+            row["set"], f"{row['n_train']:,}, {row['n_test']:,}",
+            f"{row['n_features']}-{row['units']}, {row['epochs']}",
+            _shown(row["accuracies"][THEIRS]),
+        ]  # fmt: skip
+        for name, difference in row["differences"].items():
+            cells.append(_shown(row["accuracies"][name]))
+            cells.append(f"{100 * difference:+.2f} ± {100 * row['noise'][name]:.2f}")
+        lines.append(f"| {' | '.join(cells)} |")
     machine = results["machine"]
     lines += [
         "",
@@ -150,7 +165,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for task in tasks(given.size):
         results["rows"].append(compared(task, given.seeds))
         row = results["rows"][-1]
-        sys.stdout.write(f"{row['set']}: {row['means']}, noise {row['noise']:.4f}\n")
+        sys.stdout.write(f"{row['set']}: {row['means']}, noise {row['noise']}\n")
         sys.stdout.flush()
     results["machine"] = describe_machine()
     given.out.mkdir(parents=True, exist_ok=True)
