@@ -2,9 +2,9 @@
 
     python examples/mnist_network.py [mnist.npz [epochs]]
 
-The file holds X_train, y_train, X_test and y_test: images of 784 bytes, as they are. On 60,000 images
-784-256-128-10 takes some two minutes on two cores, and reads 97.8 % of 3,000 others. Without a file:
-scikit-learn's digits of 8 x 8 pixels.
+The file holds X_train, y_train, X_test and y_test: images of 784 bytes, as they are. 15 epochs over
+60,000 images take two and a half minutes of processor time; after them 784-256-128-10 reads 97.8 to
+97.9 % of 3,000 others. Without a file: scikit-learn's digits of 8 x 8 pixels.
 """
 
 from __future__ import annotations
