@@ -19,6 +19,7 @@ from xpfit import (
     DescentPath,
     LinearRegression,
     LogisticRegression,
+    MLPRegressor,
     PoissonRegressor,
     Ridge,
     SGDClassifier,
@@ -106,6 +107,18 @@ def test_cost_of_pipelines_and_of_what_has_none() -> None:
         plots.plot_cost(StandardScaler().fit(X))
     with pytest.raises(TypeError, match="one matplotlib Axes"):
         plots.plot_cost(pipeline, ax=np.array([new_axes()]))
+
+
+def test_a_network_that_diverges_is_named_with_its_step_not_its_rows() -> None:
+    X, y = numeric()
+    model = MLPRegressor(
+        hidden_layer_sizes=(4,), solver="sgd", learning_rate_init=1e3, batch_size=20, alpha=0.0,
+        random_state=0,
+    )  # fmt: skip
+    with pytest.raises(ArithmeticError, match=r"at step (\d+),") as caught:
+        model.fit(X, y)
+    step = str(caught.value).partition("at step ")[2].partition(",")[0]
+    assert texts(plots.plot_cost(model, labels=["x"])) == [f"x (diverged at step {step})"]
 
 
 def test_a_rate_that_diverges_is_named_with_its_step() -> None:
