@@ -30,6 +30,7 @@ from .numba_layout import (
     threads_for,
 )
 from .numba_many import accepts_many, losses_gradients
+from .numba_network import accepts_network, network_epoch
 from .numpy_backend import cholesky as cholesky_of_numpy
 from .numpy_backend import make as make_numpy
 from .record import Array, Backend, FusedKernel
@@ -285,6 +286,7 @@ def make() -> Backend:
                 "column_model": FusedKernel(ColumnModel, accepts_columns),
                 "predict_raw": FusedKernel(predict_raw, _accepts_prediction),
                 "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch),
+                "network_epoch": FusedKernel(network_epoch, accepts_network),
                 "losses_gradients": FusedKernel(losses_gradients, accepts_many),
             }
         ),

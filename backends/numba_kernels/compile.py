@@ -176,6 +176,7 @@ def epoch_module(
     n_scalars: int,
     layout: str,
     captured_numbers: tuple[float, ...],
+    template_name: str = "",
 ) -> ModuleType:
     """The module of mini-batch epochs of one loss and one optimizer for one layout of X.
 
@@ -189,8 +190,10 @@ def epoch_module(
     layout : {"dense", "csr"}
     captured_numbers : tuple of float
         As in `pointwise_passes`.
+    template_name : str
+        The file with the epoch, if it is not that of a linear model.
     """
-    template_name = "pointwise_epoch" if formulas else "multinomial_epoch"
+    template_name = template_name or ("pointwise_epoch" if formulas else "multinomial_epoch")
     template = (_HERE / f"{template_name}.py").read_text(encoding="utf-8")
     text = template.replace("from .batch_dense import", f"from .batch_{layout} import")
     functions = dict(zip(("value", "gradient"), formulas, strict=False)) | {"rule": rule}

@@ -6,12 +6,12 @@ Each is finite up to abs(x) = 1e3 and beyond: no exponential of a positive numbe
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 from ...backends import Array, Namespace
+from ...backends.constants import GELU_CUBE, GELU_SCALE
 from .layer import Layer, Moment
 
 
@@ -137,14 +137,11 @@ class LeakyReLU(Activation):
         return xp.where(kept > 0, xp.ones_like(kept), xp.full_like(kept, self.slope))
 
 
-# GELU by tanh: the array standard has no error function.
-GELU_SCALE, GELU_CUBE = math.sqrt(2.0 / math.pi), 0.044715
-
-
 @dataclass(frozen=True)
 class GELU(Activation):
     """0.5 x (1 + tanh(u)), u = sqrt(2 / pi) (x + 0.044715 x**3): the form by tanh.
 
+    The array standard has no error function, of which the exact form is made.
     Derivative 0.5 (1 + t) + 0.5 x (1 - t**2) du/dx, t = tanh(u). Reference: Hendrycks and Gimpel
     2016, Gaussian error linear units.
     """

@@ -12,10 +12,8 @@ from typing import Any
 from array_api_compat import device
 
 from ...backends import Array, Namespace
+from ...backends.constants import GOLDEN, MIX_1, MIX_2
 
-# The odd integer nearest to 2**32 divided by the golden ratio spreads neighbouring places.
-GOLDEN = 0x9E3779B1
-FIRST, SECOND = 0x85EBCA6B, 0xC2B2AE35
 ALL = 1 << 32
 
 
@@ -45,8 +43,8 @@ def random_bits(xp: Namespace, key: Any, like: Array) -> Array:
         return xp.bitwise_xor(bits, xp.bitwise_right_shift(bits, number(by)))
 
     bits = places * number(GOLDEN) + key
-    bits = folded(bits, 16) * number(FIRST)
-    bits = folded(bits, 13) * number(SECOND)
+    bits = folded(bits, 16) * number(MIX_1)
+    bits = folded(bits, 13) * number(MIX_2)
     return xp.reshape(folded(bits, 16), (n, k))
 
 

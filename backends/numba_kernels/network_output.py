@@ -1,0 +1,81 @@
+"""The losses of a network's raw predictions, and their derivatives in the place of these."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .network_activations import sigmoid
+from .network_codes import SIGMOID_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY
+from .network_layers import SUMS
+from .real import exp, log1p, number
+from .scalar import log
+
+
+@njit(**SUMS)
+def softmax_cross_entropy(raw, codes, rows, weight, sums):
+    """Sum of weighted losses log(sum_k exp(raw_k)) - raw_y; raw = weight * gradient / m.
+
+    Passes over the whole batch: exp over all of it is a loop of whole vectors.
+    """
+    m, n = raw.shape
+    total = 0.0
+    flat = raw.reshape(m * n)
+    for i in range(m):
+        top = raw[i, 0]
+        for j in range(1, n):
+            top = max(top, raw[i, j])
+        for j in range(n):
+            raw[i, j] -= top
+        own = weight[rows[i]] if weight.shape[0] > 0 else 1.0
+        total -= own * raw[i, codes[rows[i]]]
+    for j in range(m * n):
+        flat[j] = exp(flat[j])
+    for i in range(m):
+        sums[i] = 0.0
+        for j in range(n):
+            sums[i] += raw[i, j]
+    for i in range(m):
+        own = weight[rows[i]] if weight.shape[0] > 0 else 1.0
+        total += own * log(sums[i])
+        factor = number(raw, own / m / sums[i])
+        for j in range(n):
+            raw[i, j] *= factor
+        raw[i, codes[rows[i]]] -= number(raw, own / m)
+    return total
+
+
+@njit(**SUMS)
+def pointwise(kind, raw, values, rows, weight):
+    """The same of the losses whose target is a row of numbers."""
+    m, n = raw.shape
+    zero, one = number(raw, 0.0), number(raw, 1.0)
+    total = 0.0
+    for i in range(m):
+        own = weight[rows[i]] if weight.shape[0] > 0 else 1.0
+        factor, loss = number(raw, own / m), zero
+        y = values[rows[i]]
+        if kind == SIGMOID_CROSS_ENTROPY:
+            for j in range(n):
+                x = raw[i, j]
+                loss += (x if x > zero else zero) - y[j] * x + log1p(exp(-abs(x)))
+                raw[i, j] = factor * (sigmoid(x, zero, one) - y[j])
+            total += own * loss
+        else:
+            for j in range(n):
+                away = raw[i, j] - y[j]
+                loss += away * away
+                raw[i, j] = factor * away
+            total += 0.5 * own * loss
+    return total
+
+
+@njit(**SUMS)
+def losses_of(kind, raw, codes, values, rows, weight, sums):
+    """Sum of the weighted losses; `raw` becomes the derivative of their mean.
+
+    codes (n_samples,) are read by a softmax, values (n_samples, n_outputs) by the others; `rows`
+    are those of the batch, and weight (n_samples,) may be empty.
+    """
+    if kind == SOFTMAX_CROSS_ENTROPY:
+        return softmax_cross_entropy(raw, codes, rows, weight, sums)
+    return pointwise(kind, raw, values, rows, weight)
