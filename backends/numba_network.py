@@ -93,7 +93,7 @@ def _describe(network: Any, batch_size: int) -> _Description:
         before, free = free, free + batch_size * k
         if kind in (codes.BATCH_NORM, codes.LAYER_NORM):
             row[codes.KEPT] = free
-            free += batch_size * n + max(n, batch_size)
+            free += batch_size * n + max(3 * n, batch_size)
         if kind == codes.AFFINE:
             largest = max(largest, n * k)
     penalized = [(p.start, p.stop) for p in network.places if p.penalized and p.trained]
@@ -108,8 +108,8 @@ def _targets(y: Array, description: _Description, dtype: Any) -> tuple[Table, Ta
 
     if description.output == SOFTMAX_CROSS_ENTROPY:
         codes = as_writeable(np.ascontiguousarray(y, dtype=np.int64))
-        return codes, np.empty((0, 0), dtype=dtype)
-    values = as_writeable(np.ascontiguousarray(y, dtype=dtype))
+        return codes, np.empty(0, dtype=dtype)
+    values = as_writeable(np.ascontiguousarray(y, dtype=dtype)).reshape(-1)
     return np.empty(0, dtype=np.int64), values
 
 

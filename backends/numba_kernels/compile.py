@@ -114,7 +114,7 @@ def _load(name: str, text: str, bound: dict[str, Any] | None = None) -> ModuleTy
         spec.loader.exec_module(module)
         return module
     # No place on disk, or formulas without source: same text, compiled in this process only.
-    module = ModuleType(module_name)
+    module = sys.modules[module_name] = ModuleType(module_name)
     module.__dict__.update(bound or {})
     in_memory = text.replace(", cache=True", "")
     exec(compile(in_memory, f"<{module_name}>", "exec"), module.__dict__)
@@ -196,6 +196,10 @@ def epoch_module(
     template_name = template_name or ("pointwise_epoch" if formulas else "multinomial_epoch")
     template = (_HERE / f"{template_name}.py").read_text(encoding="utf-8")
     text = template.replace("from .batch_dense import", f"from .batch_{layout} import")
+    if "from .network_passes import" in text:
+        # Compiled and kept by itself: the larger part, and the same for every rule and type of X.
+        passes = plain_passes("network_passes", "c").__name__
+        text = text.replace("from .network_passes import", f"from {passes} import")
     functions = dict(zip(("value", "gradient"), formulas, strict=False)) | {"rule": rule}
     for binding in ("template_loss import gradient, value", "template_rule import apply_rule"):
         text = text.replace(f"from .{binding}\n", "")

@@ -16,6 +16,7 @@ from ..constants import GOLDEN, MIX_1, MIX_2
 from .network_activations import activate, differentiate
 from .real import exp, number
 from .scalar import log
+from .views import matrix, part
 
 SUMS: dict[str, Any] = {
     "nogil": True, "fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy",
@@ -26,45 +27,48 @@ SPREAD, FIRST, SECOND = np.uint32(GOLDEN), np.uint32(MIX_1), np.uint32(MIX_2)
 
 
 @njit(**SUMS)
-def finish(z, b, activation, slope):
-    """z = activation(z + b)."""
-    m, n = z.shape
-    rows = max(1, NEAR // n)
-    flat = z.reshape(m * n)
+def finish(flat, m, b, activation, slope):
+    """z = activation(z + b), for the m rows of a flat z."""
+    n = b.shape[0]
+    rows, z = max(1, NEAR // n), matrix(flat, 0, m, n)
     for start in range(0, m, rows):
         stop = min(m, start + rows)
         for i in range(start, stop):
             for j in range(n):
                 z[i, j] += b[j]
-        activate(activation, slope, flat[start * n : stop * n])
+        activate(activation, slope, part(flat, start * n, (stop - start) * n))
 
 
 @njit(**SUMS)
-def unfinish(d, output, activation, slope, grad_b):
-    """d *= derivative of the activation, grad_b = sums of the columns of d."""
-    m, n = d.shape
-    rows = max(1, NEAR // n)
-    flat_d, flat_output = d.reshape(m * n), output.reshape(m * n)
+def unfinish(flat, m, output, activation, slope, grad_b):
+    """d *= derivative of the activation, grad_b = sums of the columns of d, all flat."""
+    n = grad_b.shape[0]
+    rows, d = max(1, NEAR // n), matrix(flat, 0, m, n)
     for j in range(n):
         grad_b[j] = number(d, 0.0)
     for start in range(0, m, rows):
         stop = min(m, start + rows)
-        here = slice(start * n, stop * n)
-        differentiate(activation, slope, flat_d[here], flat_output[here])
+        at, size = start * n, (stop - start) * n
+        differentiate(activation, slope, part(flat, at, size), part(output, at, size))
         for i in range(start, stop):
             for j in range(n):
                 grad_b[j] += d[i, j]
 
 
 @njit(**SUMS)
-def batch_norm(x, gamma, beta, running_mean, running_variance, numbers, z, inverse, out):
-    """out = gamma * z + beta, z by columns; moves the running mean and variance."""
+def batch_norm(
+    x, gamma, beta, running_mean, running_variance, numbers, z, inverse, mean, squares, out
+):
+    """out = gamma * z + beta, z by columns; moves the running mean and variance.
+
+    mean and squares (n_columns,) are room for what their names say.
+    """
     m, n = x.shape
-    share, one = number(x, 1.0 / m), number(x, 1.0)
+    share, one, zero = number(x, 1.0 / m), number(x, 1.0), number(x, 0.0)
     momentum, epsilon = number(x, numbers[0]), number(x, numbers[1])
     unbiased = number(x, 1.0 / max(m - 1, 1))
-    mean = np.zeros(n, dtype=x.dtype)
-    squares = np.zeros(n, dtype=x.dtype)
+    for j in range(n):
+        mean[j], squares[j] = zero, zero
     for i in range(m):
         for j in range(n):
             mean[j] += x[i, j]
@@ -90,9 +94,9 @@ def batch_norm(x, gamma, beta, running_mean, running_variance, numbers, z, inver
 def batch_norm_back(d, gamma, z, inverse, grad_gamma, grad_beta, further):
     """Gradients of gamma and beta, and d = inverse * (d_z - mean(d_z) - z * mean(d_z * z))."""
     m, n = d.shape
-    share = number(d, 1.0 / m)
-    grad_gamma[:] = number(d, 0.0)
-    grad_beta[:] = number(d, 0.0)
+    share, zero = number(d, 1.0 / m), number(d, 0.0)
+    for j in range(n):
+        grad_gamma[j], grad_beta[j] = zero, zero
     for i in range(m):
         for j in range(n):
             grad_gamma[j] += d[i, j] * z[i, j]
@@ -131,8 +135,8 @@ def layer_norm_back(d, gamma, z, inverse, grad_gamma, grad_beta, further):
     """As `batch_norm_back`, by rows."""
     m, n = d.shape
     share, zero = number(d, 1.0 / n), number(d, 0.0)
-    grad_gamma[:] = zero
-    grad_beta[:] = zero
+    for j in range(n):
+        grad_gamma[j], grad_beta[j] = zero, zero
     for i in range(m):
         mean, along = zero, zero
         for j in range(n):

@@ -9,17 +9,16 @@ from .network_codes import SIGMOID_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY
 from .network_layers import SUMS
 from .real import exp, log1p, number
 from .scalar import log
+from .views import matrix, part
 
 
 @njit(**SUMS)
-def softmax_cross_entropy(raw, codes, rows, weight, sums):
+def softmax_cross_entropy(flat, m, n, codes, rows, weight, sums):
     """Sum of weighted losses log(sum_k exp(raw_k)) - raw_y; raw = weight * gradient / m.
 
     Passes over the whole batch: exp over all of it is a loop of whole vectors.
     """
-    m, n = raw.shape
-    total = 0.0
-    flat = raw.reshape(m * n)
+    raw, total = matrix(flat, 0, m, n), 0.0
     for i in range(m):
         top = raw[i, 0]
         for j in range(1, n):
@@ -45,15 +44,14 @@ def softmax_cross_entropy(raw, codes, rows, weight, sums):
 
 
 @njit(**SUMS)
-def pointwise(kind, raw, values, rows, weight):
+def pointwise(kind, flat, m, n, values, rows, weight):
     """The same of the losses whose target is a row of numbers."""
-    m, n = raw.shape
+    raw, total = matrix(flat, 0, m, n), 0.0
     zero, one = number(raw, 0.0), number(raw, 1.0)
-    total = 0.0
     for i in range(m):
         own = weight[rows[i]] if weight.shape[0] > 0 else 1.0
         factor, loss = number(raw, own / m), zero
-        y = values[rows[i]]
+        y = part(values, rows[i] * n, n)
         if kind == SIGMOID_CROSS_ENTROPY:
             for j in range(n):
                 x = raw[i, j]
@@ -70,12 +68,13 @@ def pointwise(kind, raw, values, rows, weight):
 
 
 @njit(**SUMS)
-def losses_of(kind, raw, codes, values, rows, weight, sums):
+def losses_of(kind, raw, n, codes, values, rows, weight, sums):
     """Sum of the weighted losses; `raw` becomes the derivative of their mean.
 
-    codes (n_samples,) are read by a softmax, values (n_samples, n_outputs) by the others; `rows`
-    are those of the batch, and weight (n_samples,) may be empty.
+    raw is flat, of n columns. codes (n_samples,) are read by a softmax, values (n_samples * n,) by
+    the others; `rows` are those of the batch, and weight (n_samples,) may be empty.
     """
+    m = rows.shape[0]
     if kind == SOFTMAX_CROSS_ENTROPY:
-        return softmax_cross_entropy(raw, codes, rows, weight, sums)
-    return pointwise(kind, raw, values, rows, weight)
+        return softmax_cross_entropy(raw, m, n, codes, rows, weight, sums)
+    return pointwise(kind, raw, m, n, values, rows, weight)

@@ -46,7 +46,9 @@ from .network_layers import (
     softmax_back,
     unfinish,
 )
+from .network_output import losses_of
 from .real import entry
+from .views import matrix, part
 
 PLAIN = {"nogil": True, "error_model": "numpy"}
 
@@ -62,15 +64,9 @@ def gather(X, rows, block):
                 block[i, j] = entry(block, X[rows[i], j])
     else:
         for i in range(m):
-            row, out = X[rows[i]], block[i]
+            row = X[rows[i]]
             for j in range(d):
-                out[j] = entry(block, row[j])
-
-
-@njit(**PLAIN)
-def matrix(flat, start, m, n):
-    """m x n numbers of a flat array, as a matrix."""
-    return flat[start : start + m * n].reshape(m, n)
+                block[i, j] = entry(block, row[j])
 
 
 @njit(**PLAIN)
@@ -79,7 +75,7 @@ def key_of(key, layer):
     return np.uint32(key ^ np.uint32(np.uint32(layer) * SPREAD))
 
 
-@njit(**PLAIN)
+@njit(nogil=True, error_model="numpy", cache=True)
 def forward(table, numbers, theta, statistics, work, m, key):
     """Fills the workspace with the outputs of all operations.
 
@@ -91,28 +87,30 @@ def forward(table, numbers, theta, statistics, work, m, key):
         slope = numbers[op, SLOPE]
         x = matrix(work, row[INPUT], m, n)
         out = matrix(work, row[OUTPUT], m, k)
-        flat = work[row[OUTPUT] : row[OUTPUT] + m * k]
+        flat = part(work, row[OUTPUT], m * k)
         start = row[PARAMETERS]
         if kind == AFFINE:
             np.dot(x, matrix(theta, start, n, k), out)
-            bias = start + n * k
-            finish(out, theta[bias : bias + k], activation, slope)
+            finish(flat, m, part(theta, start + n * k, k), activation, slope)
             continue
         if kind == BATCH_NORM or kind == LAYER_NORM:
-            gamma, beta = theta[start : start + n], theta[start + n : start + 2 * n]
-            z = matrix(work, row[KEPT], m, n)
-            inverse = work[row[KEPT] + m * n :]
+            gamma, beta = part(theta, start, n), part(theta, start + n, n)
+            z, kept = matrix(work, row[KEPT], m, n), row[KEPT] + m * n
+            inverse = part(work, kept, max(m, n))
             if kind == BATCH_NORM:
                 at = row[STATISTICS]
                 batch_norm(
-                    x, gamma, beta, statistics[at : at + n], statistics[at + n : at + 2 * n],
-                    numbers[op], z, inverse, out,
+                    x, gamma, beta, part(statistics, at, n), part(statistics, at + n, n),
+                    numbers[op], z, inverse, part(work, kept + n, n), part(work, kept + 2 * n, n),
+                    out,
                 )  # fmt: skip
             else:
                 layer_norm(x, gamma, beta, numbers[op], z, inverse, out)
             activate(activation, slope, flat)
             continue
-        flat[:] = work[row[INPUT] : row[INPUT] + m * n]
+        before = row[INPUT]
+        for j in range(m * n):
+            flat[j] = work[before + j]
         if kind == ELEMENTWISE:
             activate(activation, slope, flat)
         elif kind == DROPOUT:
@@ -121,7 +119,15 @@ def forward(table, numbers, theta, statistics, work, m, key):
             softmax(out, kind == LOG_SOFTMAX)
 
 
-@njit(**PLAIN)
+@njit(nogil=True, error_model="numpy", cache=True)
+def losses_from(work, start, output, raw, n, codes, values, rows, weight, sums):
+    """The raw predictions at `start` of the workspace become `losses_of`'s derivative in `raw`."""
+    for j in range(rows.shape[0] * n):
+        raw[j] = work[start + j]
+    return losses_of(output, raw, n, codes, values, rows, weight, sums)
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
 def backward(table, numbers, theta, work, m, key, d_flat, other, gradient):
     """The gradient, from the derivative of `raw` in d_flat; `other` is room for as many numbers.
 
@@ -132,13 +138,12 @@ def backward(table, numbers, theta, work, m, key, d_flat, other, gradient):
         row = table[op]
         kind, activation, n, k = row[KIND], row[ACTIVATION], row[N_IN], row[N_OUT]
         slope = numbers[op, SLOPE]
-        d, flat = matrix(d_flat, 0, m, k), d_flat[: m * k]
-        out = work[row[OUTPUT] : row[OUTPUT] + m * k]
+        d, flat = matrix(d_flat, 0, m, k), part(d_flat, 0, m * k)
+        out = part(work, row[OUTPUT], m * k)
         start = row[PARAMETERS]
         further = start > 0
         if kind == AFFINE:
-            bias = start + n * k
-            unfinish(d, out.reshape(m, k), activation, slope, gradient[bias : bias + k])
+            unfinish(flat, m, out, activation, slope, part(gradient, start + n * k, k))
             x = matrix(work, row[INPUT], m, n)
             np.dot(x.T, d, matrix(gradient, start, n, k))
             if further:
@@ -146,9 +151,10 @@ def backward(table, numbers, theta, work, m, key, d_flat, other, gradient):
                 d_flat, other = other, d_flat
         elif kind == BATCH_NORM or kind == LAYER_NORM:
             differentiate(activation, slope, flat, out)
-            z, inverse = matrix(work, row[KEPT], m, n), work[row[KEPT] + m * n :]
-            gamma, grad_gamma = theta[start : start + n], gradient[start : start + n]
-            grad_beta = gradient[start + n : start + 2 * n]
+            z = matrix(work, row[KEPT], m, n)
+            inverse = part(work, row[KEPT] + m * n, max(m, n))
+            gamma, grad_gamma = part(theta, start, n), part(gradient, start, n)
+            grad_beta = part(gradient, start + n, n)
             if kind == BATCH_NORM:
                 batch_norm_back(d, gamma, z, inverse, grad_gamma, grad_beta, further)
             else:
@@ -156,10 +162,10 @@ def backward(table, numbers, theta, work, m, key, d_flat, other, gradient):
         elif kind == ELEMENTWISE:
             from_x = activation == GELU or activation == SOFTPLUS or activation == LEAKY_RELU
             at = row[INPUT] if from_x else row[OUTPUT]
-            differentiate(activation, slope, flat, work[at : at + m * k])
+            differentiate(activation, slope, flat, part(work, at, m * k))
         elif kind == DROPOUT:
             drop_out(flat, numbers[op, FIRST], key_of(key, row[LAYER]))
         else:
-            softmax_back(d, out.reshape(m, k), kind == LOG_SOFTMAX)
+            softmax_back(d, matrix(out, 0, m, k), kind == LOG_SOFTMAX)
         if start == 0:
             return
