@@ -93,7 +93,7 @@ def forward(table, numbers, theta, statistics, work, m, key):
             np.dot(x, matrix(theta, start, n, k), out)
             finish(flat, m, part(theta, start + n * k, k), activation, slope)
             continue
-        if kind == BATCH_NORM or kind == LAYER_NORM:
+        if kind in (BATCH_NORM, LAYER_NORM):
             gamma, beta = part(theta, start, n), part(theta, start + n, n)
             z, kept = matrix(work, row[KEPT], m, n), row[KEPT] + m * n
             inverse = part(work, kept, max(m, n))
@@ -149,7 +149,7 @@ def backward(table, numbers, theta, work, m, key, d_flat, other, gradient):
             if further:
                 np.dot(d, matrix(theta, start, n, k).T, matrix(other, 0, m, n))
                 d_flat, other = other, d_flat
-        elif kind == BATCH_NORM or kind == LAYER_NORM:
+        elif kind in (BATCH_NORM, LAYER_NORM):
             differentiate(activation, slope, flat, out)
             z = matrix(work, row[KEPT], m, n)
             inverse = part(work, row[KEPT] + m * n, max(m, n))
@@ -160,7 +160,7 @@ def backward(table, numbers, theta, work, m, key, d_flat, other, gradient):
             else:
                 layer_norm_back(d, gamma, z, inverse, grad_gamma, grad_beta, further)
         elif kind == ELEMENTWISE:
-            from_x = activation == GELU or activation == SOFTPLUS or activation == LEAKY_RELU
+            from_x = activation in (GELU, SOFTPLUS, LEAKY_RELU)
             at = row[INPUT] if from_x else row[OUTPUT]
             differentiate(activation, slope, flat, part(work, at, m * k))
         elif kind == DROPOUT:
