@@ -9,10 +9,10 @@ from typing import Any
 from numba import njit
 
 from ..constants import GELU_CUBE, GELU_SCALE
-from .network_codes import GELU, LEAKY_RELU, RELU, SIGMOID, SOFTPLUS, TANH
+from .network_codes import GELU, INNER, LEAKY_RELU, RELU, SIGMOID, SOFTPLUS, TANH
 from .real import exp, log1p, number, tanh
 
-_LOOPS: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+_LOOPS: dict[str, Any] = {**INNER, "fastmath": {"contract"}}
 _SCALAR: dict[str, Any] = {**_LOOPS, "forceinline": True}
 
 

@@ -6,6 +6,8 @@ memory: its derivative follows from its output, and the layer's own does not nee
 
 from __future__ import annotations
 
+from typing import Any
+
 # Activations, by the names of the layers.
 NONE, SIGMOID, TANH, RELU, LEAKY_RELU, GELU, SOFTPLUS = range(7)
 ACTIVATIONS = {
@@ -33,3 +35,10 @@ N_COLUMNS = 10
 # Columns of its numbers: those of the layer, and the slope of a leaky ReLU.
 FIRST, SECOND, SLOPE = range(3)
 N_NUMBERS = 3
+
+# How functions compile that are never called from Python: the wrappers for that, which look into
+# every array, took as long as the functions.
+INNER: dict[str, Any] = {
+    "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True,
+}  # fmt: skip
+SUMS: dict[str, Any] = {**INNER, "fastmath": {"reassoc", "contract", "nsz"}}

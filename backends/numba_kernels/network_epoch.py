@@ -67,9 +67,7 @@ def epoch(
         gather(X, rows, matrix(work, 0, m, d))
         forward(table, numbers, at, theta, work, m, key)
         last = table[table.shape[0] - 1, OUTPUT]
-        total = losses_from(
-            work, last, output, here, n_outputs, codes, values, rows, weight, sums
-        )
+        total = losses_from(work, last, output, here, n_outputs, codes, values, rows, weight, sums)
         losses[t] = total / m
         if not math.isfinite(total):
             break

@@ -7,20 +7,17 @@ divided by the rows of the batch, and what it becomes stands in its place.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
 
 from ..constants import GOLDEN, MIX_1, MIX_2
 from .network_activations import activate, differentiate
+from .network_codes import SUMS
 from .real import exp, number
 from .scalar import log
 from .views import matrix, part
 
-SUMS: dict[str, Any] = {
-    "nogil": True, "fastmath": {"reassoc", "contract", "nsz"}, "error_model": "numpy",
-}  # fmt: skip
 # Numbers that stay in the nearest cache while a bias and an activation go over them.
 NEAR = 4096
 SPREAD, FIRST, SECOND = np.uint32(GOLDEN), np.uint32(MIX_1), np.uint32(MIX_2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from numba import njit
 
 from .network_activations import sigmoid
-from .network_codes import SIGMOID_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY
-from .network_layers import SUMS
+from .network_codes import SIGMOID_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY, SUMS
 from .real import exp, log1p, number
 from .scalar import log
 from .views import matrix, part

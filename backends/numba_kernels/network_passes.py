@@ -19,6 +19,7 @@ from .network_codes import (
     ELEMENTWISE,
     FIRST,
     GELU,
+    INNER,
     INPUT,
     KEPT,
     KIND,
@@ -50,10 +51,8 @@ from .network_output import losses_of
 from .real import entry
 from .views import matrix, part
 
-PLAIN = {"nogil": True, "error_model": "numpy"}
 
-
-@njit(**PLAIN)
+@njit(**INNER)
 def gather(X, rows, block):
     """block[i] = X[rows[i]], in the type of the network."""
     m, d = block.shape
@@ -69,13 +68,13 @@ def gather(X, rows, block):
                 block[i, j] = entry(block, row[j])
 
 
-@njit(**PLAIN)
+@njit(**INNER)
 def key_of(key, layer):
     """`layer_key` of `core/network/uniform.py`."""
     return np.uint32(key ^ np.uint32(np.uint32(layer) * SPREAD))
 
 
-@njit(nogil=True, error_model="numpy", cache=True)
+@njit(**INNER, cache=True)
 def forward(table, numbers, theta, statistics, work, m, key):
     """Fills the workspace with the outputs of all operations.
 
@@ -119,7 +118,7 @@ def forward(table, numbers, theta, statistics, work, m, key):
             softmax(out, kind == LOG_SOFTMAX)
 
 
-@njit(nogil=True, error_model="numpy", cache=True)
+@njit(**INNER, cache=True)
 def losses_from(work, start, output, raw, n, codes, values, rows, weight, sums):
     """The raw predictions at `start` of the workspace become `losses_of`'s derivative in `raw`."""
     for j in range(rows.shape[0] * n):
@@ -127,7 +126,7 @@ def losses_from(work, start, output, raw, n, codes, values, rows, weight, sums):
     return losses_of(output, raw, n, codes, values, rows, weight, sums)
 
 
-@njit(nogil=True, error_model="numpy", cache=True)
+@njit(**INNER, cache=True)
 def backward(table, numbers, theta, work, m, key, d_flat, other, gradient):
     """The gradient, from the derivative of `raw` in d_flat; `other` is room for as many numbers.
 
