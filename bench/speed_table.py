@@ -23,6 +23,7 @@ from . import (
     row_logistic,
     row_memory,
     row_minibatch,
+    row_network,
     row_pass,
     row_path,
     row_softmax,
@@ -37,7 +38,7 @@ ROWS: dict[str, Callable[..., dict[str, Any]]] = {
     module.KEY: module.run
     for module in (
         row_pass, row_dtypes, row_logistic, row_softmax, row_l1, row_path, row_defaults,
-        row_minibatch, row_memory, row_startup,
+        row_minibatch, row_network, row_memory, row_startup,
     )
 }  # fmt: skip
 
