@@ -60,9 +60,7 @@ OPTIMIZERS = [
     SGD(0.05, momentum=0.9, nesterov="lookahead"),
     AdaGrad(0.1),
     RMSProp(0.01),
-    RMSProp(0.01, centered=True),
     Adam(0.02),
-    Adam(0.02, amsgrad=True),
     AdamW(0.02),
 ]
 OUTPUTS = [SoftmaxCrossEntropy(), SigmoidCrossEntropy(), SquaredError()]
@@ -194,8 +192,11 @@ def test_options_in_float32() -> None:
     check(network, "float32", optimizer=OPTIMIZERS[3], weighted=True, **options)
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("stored", ["float32", "float16", "uint8", "int64", "bool"])
+# Each is a compilation.
+@pytest.mark.parametrize(
+    ("stored", "order"),
+    [("float16", "C"), ("uint8", "C"), ("bool", "C"), ("float64", "F"), ("int64", "F")],
+)
 def test_x_is_read_as_it_is_stored(stored: str, order: str) -> None:
     X = np.abs(np.random.default_rng(5).normal(size=(N, D)) * 3)
     rows = np.asarray(X.astype(stored), order=order)
