@@ -138,6 +138,7 @@ def network_epoch(
         own[:] = slot
     slots[:, network.n_parameters :] = 0.0
     average = np.empty(0, dtype=dtype) if start.average is None else np.array(start.average)
+    keys = np.empty(0) if keys is None else keys
     losses = np.full(plan.scalars.shape[0], np.nan)
     sizes = (
         network.n_parameters, description.work, batch_size * description.widest, network.n_outputs,
@@ -147,8 +148,8 @@ def network_epoch(
         as_writeable(np.ascontiguousarray(order, dtype=np.int64)), batch_size, description.table,
         description.numbers, description.output, description.penalized, sizes, theta, slots,
         average, plan.gains, plan.scalars.astype(dtype), plan.ahead, plan.l2_reg_strength,
-        plan.max_norm, np.ascontiguousarray(plan.thresholds),
-        np.empty(0, dtype=np.uint32) if keys is None else keys, losses,
+        plan.max_norm, np.array(plan.thresholds),
+        np.array(keys, dtype=np.uint32), losses,
     )  # fmt: skip
     prepare(module.epoch, f"{name}[{dtype}, {kind_of(X, layout_of(X))}]", *call)
     products = batch_size * description.largest
