@@ -6,6 +6,7 @@ Each is finite up to abs(x) = 1e3 and beyond: no exponential of a positive numbe
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
