@@ -37,7 +37,8 @@ def accepts_network(
     from .numba_kernels.network_codes import OPERATIONS, OUTPUTS
 
     return bool(
-        network.output.name in OUTPUTS
+        network.is_built_in
+        and network.output.name in OUTPUTS
         and all(layer.name in OPERATIONS or layer.name == "identity" for layer in network.layers)
         and start.theta.dtype in (np.float32, np.float64)
         and getattr(X, "format", None) is None

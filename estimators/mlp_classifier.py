@@ -91,7 +91,7 @@ default="relu"
     normalization : {"batch", "layer"} or None, default=None
         Before each activation.
     initializer : {"zeros", "normal", "xavier", "he", "orthogonal"} or None, default=None
-        None: "he" before relu and its like, else "xavier".
+        None: "xavier".
     layers : sequence of layers or None, default=None
         Of xpfit.core.network, in place of the sizes, activation, normalization and dropout above;
         an Affine layer of the size that y asks for is added.

@@ -232,3 +232,29 @@ def test_callbacks_see_the_arrays_of_the_layers_and_can_stop() -> None:
     assert found.result.stop_reason == "stopped by callback"
     assert [leaf.shape for leaf in seen[0]] == [(6, 12), (12,), (12, 3), (3,)]
     np.testing.assert_array_equal(np.concatenate([a.ravel() for a in seen[1]]), found.theta)
+
+
+class _Steep(ReLU):
+    """A built-in layer's name with a derivative of its own."""
+
+    def derivative(self, xp: Any, kept: Any) -> Any:
+        return 3.0 * super().derivative(xp, kept)
+
+
+def test_a_subclass_is_not_taken_for_the_layer_whose_name_it_has() -> None:
+    own = Network(6, (Affine(12), _Steep(), Affine(3, "xavier")), SoftmaxCrossEntropy())
+    assert CLASSES.is_built_in
+    assert not own.is_built_in
+    plain = {"optimizer": SGD(0.1)}  # to Adam the size of a gradient is nothing
+    found = fit(own, backend=get_backend("numba"), **plain)
+    np.testing.assert_array_equal(found.theta, fit(own, **plain).theta)
+    assert np.abs(found.theta - fit(**plain).theta).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba", "jax"])
+def test_a_batch_of_one_row_keeps_the_running_variance(name: str) -> None:
+    network = Network(6, (BatchNorm(), Affine(3)), SoftmaxCrossEntropy())
+    found = fit(network, backend=get_backend(name), batch_size=1, max_iter=1)
+    _, _, _, _, mean, variance = network.unpack(found.theta)
+    np.testing.assert_array_equal(variance, 1.0)
+    assert (mean != 0.0).all()

@@ -79,7 +79,8 @@ def batch_norm(
     for j in range(n):
         inverse[j] = one / math.sqrt(squares[j] * share + epsilon)
         running_mean[j] += momentum * (mean[j] - running_mean[j])
-        running_variance[j] += momentum * (squares[j] * unbiased - running_variance[j])
+        if m > 1:  # one row says nothing of a variance
+            running_variance[j] += momentum * (squares[j] * unbiased - running_variance[j])
     for i in range(m):
         for j in range(n):
             value = z[i, j] * inverse[j]

@@ -18,6 +18,7 @@ from array_api_compat import array_namespace
 
 from ...backends import Array, Namespace
 from ..minibatch import Plan, Progress
+from .built_in import is_built_in
 from .layer import HostArray, Layer, Moment, Output
 from .step import (
     Batch,
@@ -130,6 +131,11 @@ class Network:
     def size(self) -> int:
         """Length of theta."""
         return self.places[-1].stop
+
+    @cached_property
+    def is_built_in(self) -> bool:
+        """Whether the names of all layers and of the output say what they do."""
+        return is_built_in(self.layers, self.output)
 
     @cached_property
     def is_random(self) -> bool:
@@ -286,13 +292,5 @@ class Network:
     def step(
         self, xp: Namespace, now: Standing, batch: Sequence[Any], form: Form, numbers: Sequence[Any]
     ) -> tuple[Standing, Array]:
-        """One step, and the mean loss before it: `step.take_step`, for those who cannot import it.
-
-        Parameters
-        ----------
-        now : Standing
-        batch, numbers : sequences
-            The fields of `Batch` and of `StepNumbers`.
-        form : Form
-        """
+        """`step.take_step`, for those who cannot import it: of the fields of its arguments."""
         return take_step(self, xp, now, Batch(*batch), form, StepNumbers(*numbers))

@@ -38,7 +38,8 @@ class BatchNorm(_Normalization):
 
     While training mean and variance (dividing by n) are those of the batch, and running means of
     both are kept for predictions: running += momentum * (of the batch - running), with the variance
-    that divides by n - 1. A batch of one row leaves nothing of its input.
+    that divides by n - 1. A batch of one row leaves nothing of its input, and the running variance
+    as it is.
 
     dx = inverse * (d_z - mean(d_z) - z * mean(d_z * z)),  d_z = gamma * d_output
 
@@ -103,11 +104,10 @@ class BatchNorm(_Normalization):
         n = x.shape[0]
         mean = xp.mean(x, axis=0)
         centred = x - mean
-        variance = xp.sum(centred * centred, axis=0) / max(n - 1, 1)
-        kept = (
-            running_mean + self.momentum * (mean - running_mean),
-            running_variance + self.momentum * (variance - running_variance),
-        )
+        kept = running_mean + self.momentum * (mean - running_mean), running_variance
+        if n > 1:  # one row says nothing of a variance
+            variance = xp.sum(centred * centred, axis=0) / (n - 1)
+            kept = kept[0], running_variance + self.momentum * (variance - running_variance)
         return gamma * z + beta, (z, inverse), kept
 
     def backward(
