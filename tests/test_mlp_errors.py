@@ -218,8 +218,9 @@ def test_ctrl_c_leaves_a_model() -> None:
     assert model.score(X, y) > 0.9
 
 
-@pytest.mark.parametrize("backend", ["numpy", "jax"])
-@pytest.mark.parametrize("data", [three_classes, numeric, labels])
+@pytest.mark.parametrize(("data", "backend"), [
+    (three_classes, "numpy"), (numeric, "numba"), (labels, "numpy"), (three_classes, "jax"),
+])  # fmt: skip
 def test_a_fit_goes_on_from_its_checkpoint_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Any, backend: str
 ) -> None:
