@@ -163,7 +163,8 @@ class NetworkEstimator(FittedNetwork):
     def _start(
         self, network: Network, optimizer: Optimizer, backend: Backend, *, fresh: bool
     ) -> Descent:
-        """Where the last fit ended; with fresh slots for a warm start, and for a loaded model."""
+        """Where the last fit ended; with fresh slots for a warm start, a loaded model, and another
+        optimizer."""
         if network != self.network_ or self.theta_.dtype != self.dtype:
             call = "(warm_start=True)" if fresh else ".partial_fit"
             message = (
@@ -172,11 +173,18 @@ class NetworkEstimator(FittedNetwork):
                 f"{self.dtype}. Set them as they were, or fit a clone()."
             )
             raise ValueError(message)
-        kept = getattr(self, "_descent", None)
-        if kept is not None and not fresh:
+        kept: Descent | None = getattr(self, "_descent", None)
+        begun = begin(optimizer, backend.from_numpy(self.theta_), average=bool(self.average))
+        # What one optimizer remembers means nothing to another.
+        of_this = (
+            kept is not None
+            and self.solver_ == type(optimizer).__name__.lower()
+            and len(kept.progress.slots) == len(begun.slots)
+            and (kept.progress.average is None) == (begun.average is None)
+        )
+        if kept is not None and of_this and not fresh:
             return descent_on_backend(kept, backend)
-        theta = backend.from_numpy(self.theta_)
-        return Descent(begin(optimizer, theta, average=bool(self.average)))
+        return Descent(begun)
 
     def _refuse_nonfinite(self, X: Array, backend: Backend) -> None:
         # An activation may turn infinity into a finite number, so no loss would tell of it.

@@ -223,44 +223,6 @@ def test_in_a_pipeline_and_a_search() -> None:
     assert copied.layers == layers
 
 
-def test_partial_fit_goes_on() -> None:
-    X, y = three_classes()
-    model = MLPClassifier(**{**FULL, "dropout": 0.0})
-    for epoch in range(30):
-        for rows in np.array_split(np.random.default_rng(epoch).permutation(len(y)), 3):
-            model.partial_fit(X[rows], y[rows], classes=[0, 1, 2] if epoch == 0 else None)
-    assert model.n_iter_ == 90
-    assert model.t_ == 30 * len(y)
-    assert len(model.loss_curve_) == 90
-    assert model.score(X, y) > 0.9
-    whole = quietly(MLPRegressor(**{**SMALL, "shuffle": False, "max_iter": 6}), X, y)
-    parts = MLPRegressor(**{**SMALL, "shuffle": False})
-    for _ in range(6):
-        parts.partial_fit(X, y)
-    np.testing.assert_array_equal(parts.theta_, whole.theta_)
-
-
-def test_a_warm_start_begins_where_the_last_fit_ended() -> None:
-    X, y = binary()
-    model = quietly(MLPClassifier(**SMALL, warm_start=True), X, y)
-    before = model.loss_history_
-    quietly(model, X, y)
-    assert model.loss_history_[0] < before[0]
-    assert model.loss_history_[-1] < before[-1]
-    assert model.n_iter_ == 5
-
-
-def test_early_stopping_keeps_the_best_epoch() -> None:
-    X, y = numeric()
-    options = {**SMALL, "hidden_layer_sizes": (64,), "early_stopping": True, "tol": 1e-4}
-    model = MLPRegressor(**{**options, "max_iter": 200, "n_iter_no_change": 5}).fit(X, y)
-    assert model.stop_reason_ == "no improvement"
-    best = int(model.validation_loss_history_.argmin()) + 1
-    assert best < model.n_iter_
-    again = quietly(MLPRegressor(**{**options, "max_iter": best, "tol": None}), X, y)
-    np.testing.assert_array_equal(again.theta_, model.theta_)
-
-
 OWN: dict[str, Any] = {
     **SMALL, "layers": (Affine(6, "normal", 0.1), BatchNorm(0.2), Tanh()),
     "hidden_layer_sizes": (100,),

@@ -15,7 +15,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import StrOptions
 
 from xpfit import MLPClassifier, MLPRegressor, SGDClassifier, load
-from xpfit.core import epochs
 from xpfit.core.epochs import DivergenceError
 from xpfit.core.network import Affine, BatchNorm, Layer, SquaredError, Tanh
 from xpfit.core.optimizers import Adam
@@ -216,29 +215,6 @@ def test_ctrl_c_leaves_a_model() -> None:
         model.fit(X, y)
     assert model.stop_reason_ == "interrupted"
     assert model.score(X, y) > 0.9
-
-
-@pytest.mark.parametrize(("data", "backend"), [
-    (three_classes, "numpy"), (numeric, "numba"), (labels, "numpy"), (three_classes, "jax"),
-])  # fmt: skip
-def test_a_fit_goes_on_from_its_checkpoint_bit_for_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Any, backend: str
-) -> None:
-    monkeypatch.setattr(epochs, "KEEP_SECONDS", 0.0)
-    X, y = data()
-    cls = MLPRegressor if data is numeric else MLPClassifier
-    options = {
-        **SMALL, "normalization": "batch", "dropout": 0.3, "early_stopping": True, "average": 4,
-        "backend": backend,
-    }  # fmt: skip
-    whole = quietly(cls(**{**options, "max_iter": 7}), X, y)
-    kept = {"checkpoint": tmp_path / "fit.ckpt", "resume": True}
-    quietly(cls(**{**options, "max_iter": 3}, **kept), X, y)
-    found = quietly(cls(**{**options, "max_iter": 7}, **kept), X, y)
-    np.testing.assert_array_equal(found.theta_, whole.theta_)
-    np.testing.assert_array_equal(found.loss_history_, whole.loss_history_)
-    np.testing.assert_array_equal(found.validation_loss_history_, whole.validation_loss_history_)
-    assert (found.n_iter_, found.t_) == (whole.n_iter_, whole.t_)
 
 
 @pytest.mark.parametrize(
