@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from typing import Any
@@ -141,6 +142,28 @@ def test_what_has_no_gradient_is_refused() -> None:
         grad(lambda x: x)("a")
     with pytest.raises(ValueError, match="mode='sideways'"):
         jacobian(lambda x: x, mode="sideways")
+
+
+def test_what_would_lose_a_derivative_is_refused() -> None:
+    for lost in (lambda a: float(a) ** 2, math.exp, lambda a: int(a) * a):
+        with pytest.raises(TypeError, match="its derivative would be lost"):
+            grad(lost)(2.0)
+    with pytest.raises(TypeError, match=r"returned NoneType.*return missing"):
+        grad(lambda a: None)(2.0)
+    with pytest.raises(TypeError, match=r"namespace\(xp\)"):
+        grad(lambda a: np.linalg.norm(a))(np.ones(2))
+    # NumPy's own element-wise functions find their way.
+    assert float(grad(lambda a: np.exp(a) * np.float64(2.0))(0.0)) == 2.0
+
+
+def test_shapes_of_directions_are_checked() -> None:
+    x = np.ones(3)
+    with pytest.raises(ValueError, match=r"tangent of shape \[\(2,\)\]"):
+        hvp(lambda z: xp.sum(z**3), x, np.ones(2))
+    with pytest.raises(ValueError, match=r"derivative of shape \[\(2, 3\)\]"):
+        vjp(xp.sin, x)[1](np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"gradient of shape \(1,\)"):
+        (Variable(x) * 2.0).backward(np.ones(1))
 
 
 def test_a_long_chain_and_what_it_keeps() -> None:

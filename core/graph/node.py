@@ -28,8 +28,6 @@ class Box:
 
     __slots__ = ("level", "space", "value")
     __array_priority__ = 1000.0
-    # NumPy's operators then leave `array * box` to the box.
-    __array_ufunc__ = None
 
     level: float
     value: Any
@@ -136,10 +134,38 @@ class Box:
         return bool(unboxed(self))
 
     def __float__(self) -> float:
-        return float(unboxed(self))
+        return float(self._number("float"))
 
     def __int__(self) -> int:
-        return int(unboxed(self))
+        return int(self._number("int"))
+
+    def _number(self, kind: str) -> Any:
+        # A variable's number may be looked at; within a transform it would be taken for a constant.
+        if self.level >= 1:
+            message = (
+                f"{kind}(x), or a function of Python numbers such as math.exp, was asked of a "
+                "node: its derivative would be lost. Write it with the functions of "
+                "xpfit.core.graph.namespace(xp), or take x as it is."
+            )
+            raise TypeError(message)
+        return unboxed(self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        # numpy.exp(x), and array * x, which NumPy asks of itself first.
+        function = getattr(self.space, ufunc.__name__, None)
+        if method != "__call__" or options or function is None or function is ufunc:
+            return self._library(f"numpy.{ufunc.__name__}")
+        return function(*inputs)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        return self._library("A function of arrays")
+
+    def _library(self, what: str) -> Any:
+        message = (
+            f"{what} was given a node, which it cannot follow. Take the function of that name of "
+            "xpfit.core.graph.namespace(xp), xp being the array library."
+        )
+        raise TypeError(message)
 
     def _refuse(self, what: str) -> Any:
         message = (

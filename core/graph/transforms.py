@@ -57,6 +57,18 @@ def _own(value: Any, level: int) -> Any:
     return value.value if isinstance(value, Box) and value.level == level else value
 
 
+def _require_shapes(who: str, what: str, wanted: Sequence[Any], given: Sequence[Any]) -> None:
+    # Broadcasting would make another derivative of it.
+    shapes = [tuple(getattr(x, "shape", ())) for x in wanted]
+    found = [tuple(getattr(x, "shape", ())) for x in given]
+    if shapes != found:
+        message = (
+            f"{who} was given {what} of shape {found} for values of shape {shapes}. Give one of "
+            "the same shape for each."
+        )
+        raise ValueError(message)
+
+
 def _zeros_like(value: Any) -> Any:
     return value * 0.0
 
@@ -90,6 +102,7 @@ def vjp(function: Function, *arguments: Any) -> tuple[Any, Callable[[Any], tuple
 
     def pull(g: Any) -> tuple[Any, ...]:
         seeds = leaves(g)
+        _require_shapes("vjp", "a derivative", leaves(value), seeds)
         own = [
             (end, seed)
             for end, seed in zip(ends, seeds, strict=True)
@@ -124,6 +137,7 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     level = next_level()
     given = [_as_array(leaf, "jvp") for leaf in leaves(tuple(primals))]
     along = leaves(tuple(tangents))
+    _require_shapes("jvp", "a tangent", given, along)
     duals = [
         Dual(array, tangent, level, space_of(array))
         for array, tangent in zip(given, along, strict=True)
@@ -173,6 +187,12 @@ def value_and_grad(
         if has_aux:
             result, aux = result
             aux = tree_map(lambda end: _own(end, level), aux)
+        if not isinstance(result, Box | int | float | np.generic) and not hasattr(result, "dtype"):
+            message = (
+                f"grad was asked for the gradient of {who}, which returned "
+                f"{type(result).__name__}. It must return one number; is a return missing?"
+            )
+            raise TypeError(message)
         shape = getattr(result, "shape", ())
         if tuple(shape) != ():
             message = (

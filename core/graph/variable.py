@@ -86,6 +86,12 @@ def backward(end: Node, gradient: Any = None) -> None:
             )
             raise TypeError(message)
         gradient = end.value * 0.0 + 1.0
+    elif tuple(getattr(gradient, "shape", ())) != end.shape:
+        message = (
+            f"backward() was given a gradient of shape {tuple(getattr(gradient, 'shape', ()))} for "
+            f"an array of shape {end.shape}. Give one of the same shape."
+        )
+        raise ValueError(message)
     variables = [node for node in reachable([end]) if isinstance(node, Variable)]
     found = pull_back([end], [gradient])
     for variable in variables:
