@@ -12,6 +12,7 @@ from ...backends import Array, Backend
 from ..device_work import working_on
 from ..nonfinite import raise_nonfinite
 from ..solvers import Callback, SolverResult, minimize_plain_lbfgs
+from ..watching import FitStart, watching
 from .network import Network
 from .objective import NetworkObjective
 
@@ -28,6 +29,7 @@ def fit_network_lbfgs(
     l2_reg_strength: float = 0.0,
     max_iter: int = 1000,
     tol: float = 1e-6,
+    dtype: str | None = None,
     callbacks: Sequence[Callback] = (),
     who: str = "fit_network_lbfgs()",
     feature_names: Sequence[str] | None = None,
@@ -47,13 +49,16 @@ def fit_network_lbfgs(
     max_iter : int
     tol : float
         Largest absolute entry of the gradient at which to stop.
+    dtype : {"float32", "float64"} or None
+        Of theta and of the arithmetic, where the backend computes in it: NumPy and Numba take
+        float64 whatever is asked. None: the compute dtype of X.
     callbacks : sequence of callable
         Each is handed a record, whose `coefficients()` are the arrays of the layers.
 
     Returns
     -------
     SolverResult
-        With theta of shape (n_parameters,), in the compute dtype of X.
+        With theta of shape (n_parameters,), in the dtype of the computation.
 
     Raises
     ------
@@ -72,12 +77,21 @@ def fit_network_lbfgs(
     (True, True)
     """
     what = f"{who} on X of {X.dtype}, {X.shape[0]:,} x {X.shape[1]:,}"
-    with working_on(backend, X, what), np.errstate(over="ignore", invalid="ignore"):
-        objective = NetworkObjective(X, y, sample_weight, network, backend, l2_reg_strength, fused)
+    with (
+        working_on(backend, X, what),
+        np.errstate(over="ignore", invalid="ignore"),
+        watching(callbacks, FitStart(who, max_iter, "iteration")),
+    ):
+        objective = NetworkObjective(
+            X, y, sample_weight, network, backend, l2_reg_strength, fused,
+            dtype=None if dtype is None else backend.compute_dtype(np.dtype(dtype)),
+        )  # fmt: skip
         objective.on_overflow = partial(raise_nonfinite, X, backend, who, feature_names)
         if theta is None:
             drawn = network.initial(np.random.default_rng(seed))
             theta = objective.from_host(drawn[: objective.size])
+        else:
+            theta = backend.xp.astype(theta, objective.dtype, copy=False)
         return minimize_plain_lbfgs(
             objective, theta, max_iter=max_iter, tol=tol, callbacks=callbacks
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ def _run_on_parts(
 ) -> Any:  # fmt: skip
     objective = NetworkObjective(
         parts.X, parts.y, parts.sample_weight, network, backend, parts.l2_reg_strength, True,
-        weight_sum=parts.weight_sum, penalized=parts.penalized,
+        weight_sum=parts.weight_sum, penalized=parts.penalized, dtype=parts.penalized.dtype,
     )  # fmt: skip
     return function(objective, *static, *arrays)
 
@@ -94,6 +94,8 @@ class NetworkObjective:
         Sum of the weights, n_samples without; found where it is not given.
     penalized : array of shape (size,)
         1 where the penalty acts, else 0; found where it is not given.
+    dtype : dtype
+        Of theta and of the cost; the backend's for this X where it is not given.
 
     Raises
     ------
@@ -124,11 +126,12 @@ class NetworkObjective:
     on_overflow: Callable[[], None] | None = None
     weight_sum: Any = None
     penalized: Array = None
-    dtype: Any = field(init=False)
+    dtype: Any = None
 
     def __post_init__(self) -> None:
         backend = self.backend
-        self.dtype = backend.compute_dtype(self.X.dtype)
+        if self.dtype is None:
+            self.dtype = backend.compute_dtype(self.X.dtype)
         if self.weight_sum is None:
             weight = self.sample_weight
             n = float(self.X.shape[0])
