@@ -25,6 +25,7 @@ from ._constraints import OneOf
 from ._inputs import feature_names, name_of, send_features
 from ._mlp_fitted import FittedNetwork, total_is_finite
 from ._mlp_layers import HIDDEN_ACTIVATIONS, NORMALIZATIONS, hidden_layers, network_of
+from ._mlp_lbfgs import LBFGS, WholeFit, fit_whole, refuse_what_is_of_batches
 from ._sgd_options import (
     descent_on_backend,
     descent_on_host,
@@ -34,7 +35,7 @@ from ._sgd_options import (
     raise_what_ended,
 )
 
-SOLVERS = ("adam", "sgd")
+SOLVERS = ("adam", "lbfgs", "sgd")
 # Of batch_size="auto".
 AUTO_BATCH = 200
 
@@ -78,10 +79,13 @@ MLP_CONSTRAINTS: dict[str, list[Any]] = {
 
 
 class NetworkEstimator(FittedNetwork):
-    """Fits a network by epochs; a subclass reads its y and names the output layer."""
+    """Fits a network by epochs, or by L-BFGS; a subclass reads its y and names the output layer."""
 
     def _check_options(self) -> None:
         """Refuse what contradicts itself before any work."""
+        if self.solver == LBFGS:
+            refuse_what_is_of_batches(self, hidden_layers(self))
+            return
         self._optimizer(1000)
         hidden_layers(self)
         check_resume(self)
@@ -125,6 +129,8 @@ class NetworkEstimator(FittedNetwork):
 
     def _numbers(self, n_samples: int, max_iter: int) -> int:
         """How large X counts for `auto`."""
+        if self.solver == LBFGS:
+            return 0  # no kernel of its own on Numba
         return numbers_for_steps(n_samples, self._rows_of_a_batch(n_samples), max_iter)
 
     def _generator(self, *, goes_on: bool) -> np.random.Generator:
@@ -136,10 +142,12 @@ class NetworkEstimator(FittedNetwork):
         self, X: Array, target: Array, weight: Array | None, output: Output, n_outputs: int,
         backend: Backend, *, rng: np.random.Generator, max_iter: int, goes_on: bool,
         held_out: np.ndarray[Any, Any] | None = None, stop: bool = True,
-    ) -> NetworkFit:  # fmt: skip
-        """Epochs on the data, from a checkpoint if that is asked for."""
+    ) -> NetworkFit | WholeFit:  # fmt: skip
+        """Epochs on the data, from a checkpoint if that is asked for; or L-BFGS."""
         who, saved, keep = name_of(self), None, None
         network = network_of(self, X.shape[1], n_outputs, output)
+        if self.solver == LBFGS:
+            return self._train_whole(X, target, weight, network, backend, rng, goes_on=goes_on)
         n_trained = X.shape[0] - (0 if held_out is None else len(held_out))
         batch_size = self._rows_of_a_batch(n_trained)
         optimizer = self._optimizer(int(self.max_iter) * -(-n_trained // batch_size))
@@ -160,6 +168,20 @@ class NetworkEstimator(FittedNetwork):
         self.network_, self.theta_ = network, fit.theta
         return fit
 
+    def _train_whole(
+        self, X: Array, target: Array, weight: Array | None, network: Network, backend: Backend,
+        rng: np.random.Generator, *, goes_on: bool,
+    ) -> WholeFit:  # fmt: skip
+        X = send_features(self, X, backend)
+        self._refuse_nonfinite(X, backend)
+        if goes_on and network != self.network_:
+            raise ValueError(self._other_network(network, "(warm_start=True)"))
+        # The generator's first numbers, so that every solver starts from the same weights.
+        start = self.theta_ if goes_on else network.initial(rng)
+        fit = fit_whole(self, X, target, weight, network, backend, start)
+        self.network_, self.theta_ = network, fit.theta
+        return fit
+
     def _start(
         self, network: Network, optimizer: Optimizer, backend: Backend, *, fresh: bool
     ) -> Descent:
@@ -167,12 +189,7 @@ class NetworkEstimator(FittedNetwork):
         optimizer."""
         if network != self.network_ or self.theta_.dtype != self.dtype:
             call = "(warm_start=True)" if fresh else ".partial_fit"
-            message = (
-                f"{name_of(self)}{call}: the last fit had the network {_told(self.network_)} in "
-                f"{self.theta_.dtype}, and these parameters and data ask for {_told(network)} in "
-                f"{self.dtype}. Set them as they were, or fit a clone()."
-            )
-            raise ValueError(message)
+            raise ValueError(self._other_network(network, call))
         kept: Descent | None = getattr(self, "_descent", None)
         begun = begin(optimizer, backend.from_numpy(self.theta_), average=bool(self.average))
         # What one optimizer remembers means nothing to another.
@@ -186,6 +203,13 @@ class NetworkEstimator(FittedNetwork):
             return descent_on_backend(kept, backend)
         return Descent(begun)
 
+    def _other_network(self, network: Network, call: str) -> str:
+        return (
+            f"{name_of(self)}{call}: the last fit had the network {_told(self.network_)} in "
+            f"{self.theta_.dtype}, and these parameters and data ask for {_told(network)} in "
+            f"{self.dtype}. Set them as they were, or fit a clone()."
+        )
+
     def _refuse_nonfinite(self, X: Array, backend: Backend) -> None:
         # An activation may turn infinity into a finite number, so no loss would tell of it.
         if total_is_finite(X, backend):
@@ -197,13 +221,18 @@ class NetworkEstimator(FittedNetwork):
         if text is not None:
             raise ValueError(text)
 
-    def _finish(self, fit: NetworkFit, backend: Backend, n_rows: int, *, further: bool) -> None:
+    def _finish(
+        self, fit: NetworkFit | WholeFit, backend: Backend, n_rows: int, *, further: bool
+    ) -> None:
         """Attributes of how the fit went; then divergence and interruption are raised.
 
         `further`: it adds to the epochs of the calls of `partial_fit` before.
         """
         epochs = (self.n_iter_, self.t_, self.loss_history_) if further else (0, 0, np.zeros(0))
-        self._descent = descent_on_host(fit.descent, backend)
+        if fit.descent is None:
+            vars(self).pop("_descent", None)
+        else:
+            self._descent = descent_on_host(fit.descent, backend)
         self.n_iter_ = epochs[0] + int(fit.result.n_iter)
         self.t_ = epochs[1] + int(fit.result.n_iter) * n_rows
         self.validation_loss_history_ = np.asarray(fit.validation_losses)

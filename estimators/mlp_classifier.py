@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils.metaestimators import available_if
 
 from ..backends import Array, Backend, as_backend_array
 from ..core.network import Output, SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -26,6 +27,7 @@ from ._labels import (
     split_by_class,
     split_rows,
 )
+from ._mlp_lbfgs import trains_by_batches
 from ._mlp_options import MLP_CONSTRAINTS, NetworkEstimator
 from ._mlp_prediction import NetworkPredictionMixin
 from ._targets import read_sample_weight, require_y
@@ -48,8 +50,10 @@ class MLPClassifier(NetworkPredictionMixin, NetworkEstimator):
     activation : {"identity", "logistic", "tanh", "relu", "leaky_relu", "gelu", "softplus"}, \
 default="relu"
         Of hidden layers; "sigmoid" is "logistic".
-    solver : {"adam", "sgd"}, default="adam"
-        scikit-learn's "lbfgs" is not here.
+    solver : {"adam", "lbfgs", "sgd"}, default="adam"
+        "lbfgs" minimizes the cost of all rows, with alpha / sum_i w_i in place of
+        alpha / batch_size: for small data. It takes no parameter of batches, nor dropout,
+        normalization="batch", early_stopping, l1_ratio.
     alpha : float, default=0.0001
         As in scikit-learn, its share of a batch falls with the rows of the batch: the strength of
         the penalty is alpha / batch_size.
@@ -61,12 +65,13 @@ default="relu"
     learning_rate_init : float, default=0.001
     power_t : float, default=0.5
     max_iter : int, default=200
-        Epochs.
+        Epochs; iterations of "lbfgs".
     shuffle : bool, default=True
     random_state : int, RandomState or None, default=None
         Draws initial weights, batches, dropout and splits: the same on every backend.
     tol : float or None, default=1e-4
-        An epoch improves if it lowers the watched cost by more than this. None: all max_iter.
+        An epoch improves if it lowers the watched cost by more than this; "lbfgs" stops at
+        max(abs(gradient)) <= tol. None: all max_iter.
     verbose : bool, default=False
     warm_start : bool, default=False
         Begin where the last fit ended.
@@ -96,7 +101,8 @@ default="relu"
         Of xpfit.core.network, in place of the sizes, activation, normalization and dropout above;
         an Affine layer of the size that y asks for is added.
     dtype : {"float32", "float64"}, default="float32"
-        Of the parameters and the training. X is read as it is stored.
+        Of the parameters and the training ("lbfgs" on NumPy and Numba: always float64). X is read
+        as it is stored.
     l1_ratio : float, default=0.0
         Share of the L1 penalty.
     class_weight : dict, "balanced" or None, default=None
@@ -121,11 +127,12 @@ default="relu"
         All layers, and all their arrays in one vector: `network_.unpack(theta_)`.
     n_layers_, n_outputs_, out_activation_ : int, int, str
     loss_history_, validation_loss_history_ : ndarray
-        Mean cost of each epoch (of every batch before its step); loss of the held-out rows.
+        Mean cost of each epoch (of every batch before its step), or the cost before and after each
+        iteration of "lbfgs"; loss of the held-out rows.
     loss_, best_loss_, loss_curve_ : float, float, list
         The last and the lowest of `loss_history_`, and all of it.
     n_iter_, t_ : int
-        Epochs, and rows that steps have read; `partial_fit` adds to them.
+        Epochs (iterations), and rows that they have read; `partial_fit` adds to them.
     n_features_in_, feature_names_in_, backend_, solver_, n_passes_, stop_reason_, result_
         As in `LogisticRegression`.
 
@@ -267,6 +274,7 @@ default="relu"
             goes_on=goes_on,
         )  # fmt: skip
 
+    @available_if(trains_by_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import _fit_context
+from sklearn.utils.metaestimators import available_if
 
 from ..backends import as_backend_array
 from ..core.network import SquaredError
@@ -16,6 +17,7 @@ from ._base import LinearRegressorMixin
 from ._constraints import OneOf
 from ._inputs import like_input, name_of, read_features
 from ._labels import split_rows
+from ._mlp_lbfgs import trains_by_batches
 from ._mlp_options import MLP_CONSTRAINTS, NetworkEstimator
 from ._targets import read_sample_weight, read_targets, require_y
 
@@ -153,6 +155,7 @@ class MLPRegressor(LinearRegressorMixin, NetworkEstimator):
         goes_on = self.warm_start and hasattr(self, "theta_")
         return self._fit_targets(X, y, sample_weight, goes_on=goes_on, stop=True)
 
+    @available_if(trains_by_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """One epoch over these rows, from where the last call ended.

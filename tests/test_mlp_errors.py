@@ -45,7 +45,7 @@ class Square(Layer):
         ({"hidden_layer_sizes": (8.5,)}, ValueError, "8.5 is no number of units"),
         ({"hidden_layer_sizes": "8"}, ValueError, "hidden_layer_sizes"),
         ({"activation": "softmax"}, ValueError, "'gelu', 'identity', 'leaky_relu', 'logistic'"),
-        ({"solver": "adamm"}, ValueError, "{'adam', 'sgd'}"),
+        ({"solver": "adamm"}, ValueError, "{'adam', 'lbfgs', 'sgd'}"),
         ({"optimizer": "adamm"}, ValueError, "MLPClassifier.*adam"),
         ({"optimizer": Adam(), "schedule": "constant"}, ValueError, "Set the schedule there"),
         ({"schedule": "cosinus"}, ValueError, "cosine"),
