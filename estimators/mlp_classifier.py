@@ -60,8 +60,8 @@ default="relu"
     batch_size : int or "auto", default="auto"
         "auto": 200, or all rows where there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
-        With any solver. "invscaling": learning_rate_init / t**power_t at step t. "adaptive":
-        divided by 5 each time that n_iter_no_change epochs do not improve.
+        With any solver but "lbfgs". "invscaling": learning_rate_init / t**power_t at step t.
+        "adaptive": divided by 5 each time that n_iter_no_change epochs do not improve.
     learning_rate_init : float, default=0.001
     power_t : float, default=0.5
     max_iter : int, default=200

@@ -29,6 +29,8 @@ class MLPRegressor(LinearRegressorMixin, NetworkEstimator):
     0.5 * sum_i w_i ||raw_i - y_i||² / sum_i w_i
     + alpha / batch_size * (l1_ratio * sum(abs(W)) + 0.5 * (1 - l1_ratio) * sum(W²))
 
+    With solver="lbfgs": on all rows, with alpha / sum_i w_i in place of alpha / batch_size.
+
     Targets and columns should be scaled: steps are of the size of the learning rate.
 
     Parameters
