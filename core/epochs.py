@@ -78,9 +78,18 @@ class EpochRun:
         descent.steps_taken += int(broken[0]) if broken.size else losses.shape[0]
         if broken.size:
             return math.nan
+        # The loss of a batch is that before its step: nothing has looked at the last step yet.
+        if not math.isfinite(float(self.backend.xp.sum(descent.progress.theta))):
+            descent.steps_taken -= 1
+            self.trouble = self.where_not_finite(self.theta(descent))
+            return math.nan
         sizes = np.full(losses.shape[0], min(options.batch_size, n))
         sizes[-1] = n - sizes[:-1].sum()
-        return float(losses @ sizes / n) + self.penalty(self.theta(descent))
+        cost = float(losses @ sizes / n) + self.penalty(self.theta(descent))
+        if not math.isfinite(cost):
+            descent.steps_taken -= 1
+            self.trouble = ", where the penalty of the weights after it is not finite"
+        return cost
 
     def take_epoch(
         self, order: np.ndarray[Any, Any], start: Progress, plan: Plan
@@ -90,6 +99,10 @@ class EpochRun:
         return minibatch_epoch(
             *self.rows, order, start, plan, self.loss, backend=self.backend, fused=self.fused
         )
+
+    def where_not_finite(self, theta: Array) -> str:
+        """Which parameters are not finite, as a clause for a message."""
+        return ", where the coefficients after it are not finite"
 
     def theta(self, descent: Descent) -> Array:
         """The parameters that stand for the model."""

@@ -104,7 +104,9 @@ def _given_layers(estimator: Any) -> tuple[Layer, ...]:
 
 
 def _same(value: Any, unset: Any) -> bool:
-    return list(value) == list(unset) if isinstance(value, list) else bool(value == unset)
+    if isinstance(value, list | np.ndarray):
+        return list(value) == list(unset) if isinstance(unset, tuple) else False
+    return bool(value == unset)
 
 
 def _sizes(estimator: Any) -> tuple[int, ...]:

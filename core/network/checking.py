@@ -12,6 +12,7 @@ from ..gradient_check import Comparison, GradientReport, gradient_check
 from .inspection import layer_name
 from .layer import HostArray
 from .network import Network
+from .targets import check_data
 from .trace import loss_from, trace
 
 
@@ -66,6 +67,7 @@ def check_network(
     rows = _moved(record, X, np.float64)
     target = _moved(record, y, None)
     weight = None if sample_weight is None else _moved(record, sample_weight, np.float64)
+    check_data(network, rows, target, weight, record, "check_network")
     start = _start(network) if theta is None else theta
     point = network.unpack(_moved(record, start, np.float64))
     drawn = record.from_numpy(np.asarray(key, dtype=np.uint32)) if network.is_random else None

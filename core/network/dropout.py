@@ -39,7 +39,7 @@ class Dropout(Layer):
     [[0.0, 0.0, 2.0], [2.0, 0.0, 2.0]]
     """
 
-    name, is_random = "dropout", True
+    name = "dropout"
 
     rate: float = 0.5
 
@@ -50,6 +50,10 @@ class Dropout(Layer):
                 "be at least 0 and below 1."
             )
             raise ValueError(message)
+
+    @property
+    def is_random(self) -> bool:  # type: ignore[override]
+        return self.rate > 0.0
 
     @property
     def numbers(self) -> tuple[float, ...]:

@@ -31,6 +31,7 @@ from .epoch import at_step, network_epoch, take_batch
 from .network import Network
 from .predict import mean_loss
 from .step import Batch, form_of, stand, take_step
+from .targets import check_batches, check_data
 
 HostArray = np.ndarray[Any, Any]
 
@@ -76,19 +77,26 @@ class NetworkRun(EpochRun):
             batch, numbers = take_batch(backend, rows, drawn), at_step(backend, plan, keys, t)
             if t < step:
                 now, _ = take_step(network, xp, now, batch, form_of(plan), numbers)
-        for place, leaf in zip(network.places, now.theta, strict=True):
-            if not bool(xp.all(xp.isfinite(leaf))):
-                kind = network.layers[place.layer].name
-                return f", where {place.name} of layer {place.layer + 1} ({kind}) is not finite"
+        where = self.where_not_finite(network.pack(xp, now.theta))
+        if where:
+            return where
         dtype = now.theta[0].dtype
         x = batch.X.astype(dtype) if is_sparse(batch.X) else xp.astype(batch.X, dtype)
         if not is_sparse(x) and not bool(xp.all(xp.isfinite(x))):
-            return ", where X is not finite"
+            return f", where X is beyond what {dtype} holds"
         for i, layer in enumerate(network.layers):
             x, _, _ = network.forward_layer(xp, now.theta, i, x, training=True, key=numbers.key)
             if not bool(xp.all(xp.isfinite(x))):
                 return f", where the output of layer {i + 1} ({layer.name}) is not finite"
-        return ", where the loss of a finite output is not finite"
+        return ", where the loss of a finite output is not finite: y is too large"
+
+    def where_not_finite(self, theta: Array) -> str:
+        network, xp = self.network, self.backend.xp
+        for place, leaf in zip(network.places, network.unpack(theta), strict=True):
+            if not bool(xp.all(xp.isfinite(leaf))):
+                kind = network.layers[place.layer].name
+                return f", where {place.name} of layer {place.layer + 1} ({kind}) is not finite"
+        return ""
 
     def read(self, theta: Array) -> Any:
         """The arrays of the layers, on the host, float64."""
@@ -176,7 +184,9 @@ def fit_network(
     True
     """
     n_samples, n_features = X.shape
-    _check(network, X, y, options, dtype, who)
+    _check(options, dtype, who)
+    check_data(network, X, y, sample_weight, backend, who)
+    check_batches(network, options.batch_size, who)
     with (
         working_on(backend, X, f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),
@@ -197,6 +207,9 @@ def fit_network(
         if held_out is not None:
             validation = taken(backend, rows, held_out)
             trained = np.delete(trained, held_out)
+            if not trained.size:
+                message = f"{who}: all {n_samples} rows are held out. Hold fewer out."
+                raise ValueError(message)
         run = NetworkRun(
             of_mean_one(backend, rows, validation), trained, None, backend, optimizer,
             float(l2_reg_strength), options, rng, fused, validation, float(l1_reg_strength),
@@ -218,18 +231,12 @@ def fit_network(
     return NetworkFit(host, result, standing.descent, standing.validation_losses)
 
 
-def _check(network: Network, X: Any, y: Array, options: EpochOptions, dtype: str, who: str) -> None:
+def _check(options: EpochOptions, dtype: str, who: str) -> None:
     why = None
-    if X.shape[1] != network.n_features:
-        why = f"X of {X.shape[1]} columns for a network of {network.n_features}"
-    elif y.shape[0] != X.shape[0]:
-        why = f"y of {y.shape[0]} rows for X of {X.shape[0]}"
-    elif y.ndim == 2 and y.shape[1] != network.n_outputs:
-        why = f"y of {y.shape[1]} columns for a network of {network.n_outputs} outputs"
-    elif options.gradient_tol is not None and math.isfinite(options.gradient_tol):
+    if options.gradient_tol is not None and math.isfinite(options.gradient_tol):
         why = "gradient_tol, which is for linear models"
     elif dtype not in {"float32", "float64"}:
         why = f"dtype={dtype!r}, which is neither 'float32' nor 'float64'"
     if why is not None:
-        message = f"{who} was given {why}. Give a network, data and options that fit each other."
+        message = f"{who} was given {why}. Give options that a network has."
         raise ValueError(message)

@@ -15,6 +15,7 @@ from .activations import ReLU, Sigmoid, Tanh
 from .inspection import layer_name
 from .layer import HostArray, Layer
 from .network import Network
+from .targets import check_data
 from .trace import trace
 
 # Outputs of a sigmoid above this or below 1 - this, and of a tanh beyond +-this.
@@ -165,6 +166,7 @@ def examine_flow(
     """
     record = resolve_backend(backend, None if is_sparse(X) else X, y, who="examine_flow")
     xp = record.xp
+    check_data(network, X, y, sample_weight, record, "examine_flow")
     theta = theta if isinstance(theta, record.array_type) else record.from_numpy(np.asarray(theta))
     dtype = theta.dtype
     rows = X.astype(dtype) if is_sparse(X) else xp.astype(X, dtype, copy=False)

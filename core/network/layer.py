@@ -105,7 +105,8 @@ class Layer(ABC):
         self, xp: Namespace, parameters: tuple[Array, ...], context: Any, d_output: Array
     ) -> tuple[Array, ...]:
         """The second part of `backward`: nobody asks the first layer for the derivative of x."""
-        return self.backward(xp, parameters, context, d_output)[1]
+        _, gradients = self.backward(xp, parameters, context, d_output)
+        return gradients
 
 
 class Output(ABC):
@@ -124,6 +125,10 @@ class Output(ABC):
     @abstractmethod
     def gradient(self, xp: Namespace, y: Array, raw: Array) -> Array:
         """Its derivative with respect to `raw`, shape (n_samples, n_outputs)."""
+
+    def misfit(self, xp: Namespace, y: Array, n_outputs: int) -> str | None:
+        """What of y is not as `losses` wants it, in words; None where all is."""
+        return None
 
     @abstractmethod
     def predict(self, xp: Namespace, raw: Array) -> Array:

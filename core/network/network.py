@@ -19,6 +19,7 @@ from array_api_compat import array_namespace
 from ...backends import Array, Namespace
 from ..minibatch import Plan, Progress
 from .built_in import is_built_in
+from .contract import checked_backward, checked_forward, checked_gradients
 from .layer import HostArray, Layer, Moment, Output
 from .step import (
     Batch,
@@ -211,10 +212,11 @@ class Network:
         """Layer i (from 0) alone, as `forward` calls it; `key` is that of the whole network."""
         trained, kept = self.standing[i]
         own = None if key is None else layer_key(xp, key, i)
-        return self.layers[i].forward(
+        found = self.layers[i].forward(
             xp, tuple(leaves[at] for at in trained), tuple(leaves[at] for at in kept), x,
             Moment(training, own),
         )  # fmt: skip
+        return checked_forward(self.layers[i], i, found)
 
     def backward(
         self, xp: Namespace, leaves: Leaves, contexts: Sequence[Any], d_raw: Array
@@ -226,10 +228,10 @@ class Network:
             layer, (trained, _) = self.layers[i], self.standing[i]
             own = tuple(leaves[at] for at in trained)
             if i > 0:
-                d, found = layer.backward(xp, own, contexts[i], d)
+                d, found = checked_backward(layer, i, layer.backward(xp, own, contexts[i], d))
             else:
                 found = layer.parameter_gradients(xp, own, contexts[i], d)
-            for at, value in zip(trained, found, strict=True):
+            for at, value in zip(trained, checked_gradients(layer, i, own, found), strict=True):
                 grads[at] = value
         return tuple(grads)
 

@@ -18,6 +18,7 @@ import numpy as np
 from ...backends import Array, Backend, Namespace
 from ..dispatch import can_compile, compiled, run_kernel
 from .network import Network
+from .targets import check_data
 
 KERNEL = "network_sums"
 # A block shorter than this costs more in calls than it saves in cache misses.
@@ -138,6 +139,9 @@ class NetworkObjective:
             self.weight_sum = n if weight is None else float(backend.xp.sum(weight))
         if self.penalized is None:
             _refuse_noise(self.network)
+            check_data(
+                self.network, self.X, self.y, self.sample_weight, backend, "NetworkObjective"
+            )
             mask = np.zeros(self.network.n_parameters)
             for place in self.network.places:
                 mask[place.start : place.stop] = float(place.penalized)

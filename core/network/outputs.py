@@ -27,6 +27,14 @@ class SoftmaxCrossEntropy(Output):
 
     name = "softmax_cross_entropy"
 
+    def misfit(self, xp: Namespace, y: Array, n_outputs: int) -> str | None:
+        if y.ndim != 1 or not xp.isdtype(y.dtype, "integral"):
+            return f"y of {y.dtype} and shape {tuple(y.shape)}, where codes of classes are wanted"
+        least, most = int(xp.min(y)), int(xp.max(y))
+        if least < 0 or most >= n_outputs:
+            return f"codes of classes from {least} to {most} for a network of {n_outputs} outputs"
+        return None
+
     def losses(self, xp: Namespace, y: Array, raw: Array) -> Array:
         below = raw - xp.max(raw, axis=1, keepdims=True)
         own = xp.sum(xp.where(_one_hot(xp, y, raw), below, xp.zeros_like(below)), axis=1)
@@ -38,6 +46,12 @@ class SoftmaxCrossEntropy(Output):
     def predict(self, xp: Namespace, raw: Array) -> Array:
         e = xp.exp(raw - xp.max(raw, axis=1, keepdims=True))
         return e / xp.sum(e, axis=1, keepdims=True)
+
+
+def _matrix_misfit(xp: Namespace, y: Array, n_outputs: int) -> str | None:
+    if y.ndim != 2 or y.shape[1] != n_outputs:
+        return f"y of shape {tuple(y.shape)} for a network of {n_outputs} outputs: (n, {n_outputs})"
+    return None
 
 
 def _one_hot(xp: Namespace, y: Array, raw: Array) -> Array:
@@ -59,6 +73,9 @@ class SigmoidCrossEntropy(Output):
 
     name = "sigmoid_cross_entropy"
 
+    def misfit(self, xp: Namespace, y: Array, n_outputs: int) -> str | None:
+        return _matrix_misfit(xp, y, n_outputs)
+
     def losses(self, xp: Namespace, y: Array, raw: Array) -> Array:
         y = _like(xp, y, raw)
         rest = xp.log1p(xp.exp(-xp.abs(raw)))
@@ -79,6 +96,9 @@ class SquaredError(Output):
     """
 
     name = "squared_error"
+
+    def misfit(self, xp: Namespace, y: Array, n_outputs: int) -> str | None:
+        return _matrix_misfit(xp, y, n_outputs)
 
     def losses(self, xp: Namespace, y: Array, raw: Array) -> Array:
         residual = raw - _like(xp, y, raw)
