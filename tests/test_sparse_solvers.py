@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn.linear_model
 from helpers import USERS_OWN
 
 from xpfit.backends import Backend, get_backend
@@ -22,6 +23,7 @@ from xpfit.core.losses import (
 )
 from xpfit.core.penalties import ElasticNet
 from xpfit.core.solvers import proximal_newton
+from xpfit.core.solvers.result import LINE_SEARCH_FAILED
 
 LOSSES: list[Loss] = [
     HALF_SQUARED_ERROR, HALF_BINOMIAL, HALF_POISSON, huber(0.8), SQUARED_HINGE, USERS_OWN,
@@ -215,3 +217,45 @@ def test_a_callback_ends_the_fit_and_errors_name_what_is_wrong() -> None:
     X[3, 2] = np.nan
     with pytest.raises(ValueError, match=r"NaN \(in column 2\)"):
         fit_sparse_model(X, y, **options)
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba"])
+@pytest.mark.parametrize("alpha", [1e-3, 1e-4])
+@pytest.mark.parametrize("shape", [(60, 300), (40, 100)])
+def test_more_columns_than_rows(name: str, alpha: float, shape: tuple[int, int]) -> None:
+    """A small penalty leaves directions without curvature among the coefficients on the way."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=shape)
+    y = X[:, :5].sum(1) + 0.1 * rng.normal(size=shape[0])
+    theirs = sklearn.linear_model.Lasso(alpha=alpha, tol=1e-8, max_iter=1_000_000).fit(X, y)
+    expected = 0.5 * np.mean((y - theirs.predict(X)) ** 2) + alpha * np.abs(theirs.coef_).sum()
+    fit = fit_sparse_model(
+        X, y, loss=HALF_SQUARED_ERROR, backend=get_backend(name), l1_reg_strength=alpha,
+        l2_reg_strength=0.0, tol=TOL, max_iter=1000,
+    )  # fmt: skip
+    assert fit.result.converged, fit.result.message
+    assert fit.result.loss <= expected * (1.0 + 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(60, 100), (200, 20)])
+def test_another_method_goes_on_where_steps_fail(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=shape)
+    y = X[:, :5].sum(1) + 0.1 * rng.normal(size=shape[0])
+
+    def fit() -> Any:
+        return fit_sparse_model(
+            X, y, loss=HALF_SQUARED_ERROR, backend=get_backend("numpy"), l1_reg_strength=0.1,
+            l2_reg_strength=0.0, tol=TOL, max_iter=1000,
+        ).result  # fmt: skip
+
+    def failing(run: Any, theta: Any) -> Any:
+        return run.cost.evaluate(theta), LINE_SEARCH_FAILED
+
+    whole = fit()
+    monkeypatch.setattr(proximal_newton, "newton_steps", failing)
+    mended = fit()
+    assert mended.converged, mended.message
+    assert mended.loss == pytest.approx(whole.loss, rel=1e-10)

@@ -81,9 +81,10 @@ def by_growing_sets(
         found = _solved(run, here, gram, strength)
         if not arrived or found.cost < here.cost or found.violation < here.violation:
             here = found
-        elif gram.columns.shape[0] >= min(cost.n_penalized, MOST_COLUMNS):
+        elif gram.columns.shape[0] == cost.n_penalized:
             return here, AT_PRECISION
-        elif least > MOST_COLUMNS:
+        elif gram.columns.shape[0] >= MOST_COLUMNS or least > MOST_COLUMNS:
+            # A limit of size, not of precision: another method can go on.
             return here, LINE_SEARCH_FAILED
         else:
             least *= 2

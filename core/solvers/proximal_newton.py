@@ -2,7 +2,8 @@
 
 Few columns all enter the model of each step (`proximal_steps.py`); for the squared error the model
 is the cost itself: one Gram matrix serves the whole fit. Of many columns only those that matter do
-(`working_sets.py`; `growing_sets.py` for the squared error of wide X). Reference: Lee, Sun and
+(`working_sets.py`; `growing_sets.py` for the squared error of wide X). Where one way fails the next
+goes on from there, and FISTA at last. Reference: Lee, Sun and
 Saunders, SIAM J. Optim. 24 (2014).
 """
 
@@ -63,7 +64,9 @@ def minimize_proximal_newton(
     most = ALL_COLUMNS_SQUARED if squared else ALL_COLUMNS
     if objective.size <= most:
         here, reason = newton_steps(run, theta)
-        return run.cost.finish(run.history, here, reason, NAME, tol)
+        if reason != LINE_SEARCH_FAILED:
+            return run.cost.finish(run.history, here, reason, NAME, tol)
+        theta = here.theta
     if has_growing_sets(objective):
         here, reason = by_growing_sets(run, theta)
         if reason != LINE_SEARCH_FAILED:

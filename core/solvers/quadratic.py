@@ -44,6 +44,8 @@ def minimize_quadratic(
 ) -> Array:
     """The minimizer w, up to a largest violation of the optimality conditions of `tol`.
 
+    Where that is not reached, the lowest point met: never one above `start`, but for rounding.
+
     Parameters
     ----------
     hessian : array of shape (n, n), symmetric, positive semi-definite
@@ -60,30 +62,60 @@ def minimize_quadratic(
     >>> minimize_quadratic(get_backend("numpy"), H, g, np.zeros(2), 1.0, 1e-12).round(12).tolist()
     [2.0, 0.0]
     """
-    xp, net = backend.xp, ElasticNet(l1)
-    w, best, fewest = start, start, float("inf")
+    w = start
     if w.shape[0] == 0:  # a working set may be the intercept alone
         return w
+    lowest = _Lowest(backend, gradient, start, l1, tol)
     for _ in range(MAX_ROUNDS):
         w, gradient = run_kernel(
             backend, "coordinate_descent", generic_coordinate_descent,
             hessian, gradient, w, l1, tol, SWEEPS, fused=fused, in_blocks=False,
         )  # fmt: skip
-        violation = net.violation(xp, w, gradient)
-        if violation < fewest:
-            best, fewest = w, violation
-        if not violation > tol:
+        if lowest.ends_at(w, gradient):
             break
         for _ in range(NEWTON_STEPS):
             w, gradient, share = _newton_among_nonzero(backend, hessian, gradient, w, l1)
             if share == 1.0:
                 break
-        violation = net.violation(xp, w, gradient)
-        if violation < fewest:
-            best, fewest = w, violation
-        if not violation > tol:
+        if lowest.ends_at(w, gradient):
             break
-    return best
+    return lowest.w
+
+
+class _Lowest:
+    """The point of the lowest cost so far; among costs that differ by rounding, of the least
+    violation. The violation alone would do for no point: it can fall while the cost rises."""
+
+    def __init__(
+        self, backend: Backend, gradient: Array, start: Array, l1: float, tol: float
+    ) -> None:
+        self.backend, self.l1, self.tol = backend, l1, tol
+        self.gradient, self.start, self.w = gradient, start, start
+        self.cost = self.least_cost = 0.0
+        self.violation = float(ElasticNet(l1).violation(backend.xp, start, gradient))
+
+    def ends_at(self, w: Array, gradient: Array) -> bool:
+        """Takes note of w, with the gradient there; whether it meets the tolerance."""
+        violation = float(ElasticNet(self.l1).violation(self.backend.xp, w, gradient))
+        change = compiled(self.backend, _cost_change)
+        cost, rounding = map(float, change(self.gradient, gradient, self.start, w, self.l1))
+        met = not violation > self.tol
+        lower = cost < self.cost - rounding
+        equal = cost <= self.least_cost + rounding and violation < self.violation
+        if lower or equal or (met and cost <= rounding):
+            self.w, self.cost, self.violation = w, cost, violation
+        self.least_cost = min(self.least_cost, cost)
+        return met
+
+
+def _cost_change(
+    xp: Namespace, before: Array, gradient: Array, start: Array, w: Array, l1: Any
+) -> tuple[Array, Array]:
+    """Cost at w less that at start, from the gradients at both, and what of it may be rounding."""
+    terms = 0.5 * (before + gradient) * (w - start) + l1 * (xp.abs(w) - xp.abs(start))
+    sizes = 0.5 * (xp.abs(before) + xp.abs(gradient)) * xp.abs(w - start)
+    sizes = sizes + l1 * (xp.abs(w) + xp.abs(start))
+    return xp.sum(terms), 10.0 * xp.finfo(w.dtype).eps * xp.sum(sizes)
 
 
 def generic_coordinate_descent(
@@ -220,7 +252,11 @@ def _line_step(
         (gradient + l1 * xp.sign(w)) * along
     )
     curvature = xp.sum(along * bent)
-    lowest = xp.where(curvature > 0.0, -slopes / xp.where(curvature > 0.0, curvature, 1.0), 1.0)
+    # Without curvature, which rounding may make negative, the cost falls to the next change of a
+    # sign, or rises.
+    bottom = xp.where(slopes < 0.0, xp.full_like(slopes, float("inf")), -1.0)
+    lowest = -slopes / xp.where(curvature > 0.0, curvature, 1.0)
+    lowest = xp.where(curvature > 0.0, lowest, bottom)
     # The first parabola that has its minimum before it ends, or rises from its beginning.
     ends = xp.concat([ends, xp.full_like(zero, float("inf"))], axis=0)
     first = xp.argmax(xp.astype(lowest <= ends, xp.int8))
