@@ -139,9 +139,11 @@ class ColumnPath:
             self.gradient = self._gradient()
             violations = penalty.violations(np, model.w, self.gradient[:d])
             if not violations[~chosen].max(initial=0.0) > tol:
-                at_intercept = float(np.abs(self.gradient[d:]).max(initial=0.0))
-                violation = max(float(violations.max()), at_intercept)
-                if violation > tol:  # all rounding, or no curvature: that is not known here
+                at_intercept = np.abs(self.gradient[d:]).max(initial=0.0)
+                # np.maximum keeps a NaN, which max would lose or not by its place.
+                violation = float(np.maximum(violations.max(), at_intercept))
+                # All rounding, or no curvature, or NaN: which is not known here.
+                if not violation <= tol:
                     return None
                 gap = self._gap(penalty, cost)
                 return PathPoint(model.theta, cost, violation, n_rounds, CONVERGED, "", gap)
