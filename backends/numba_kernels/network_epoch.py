@@ -46,7 +46,6 @@ def epoch(
     theta (size,), slots (n_slots, size) and average (size or 0,) change in place. losses[t] becomes
     the mean loss of batch t before its step; the first that is not finite ends the epoch.
     """
-    mode = swap_float_mode(np.uint32(0))
     n_trained, work_size, widest, n_outputs = sizes
     n, d = order.shape[0], X.shape[1]
     batch_size = min(batch_size, n)
@@ -57,6 +56,8 @@ def epoch(
     here, there = np.empty(widest, dtype=theta.dtype), np.empty(widest, dtype=theta.dtype)
     sums = np.empty(batch_size)
     one, strength = number(theta, 1.0), number(theta, l2_reg_strength)
+    # Last before the loop: an allocation that fails would leave the thread in this mode.
+    mode = swap_float_mode(np.uint32(0))
     for t in range(losses.shape[0]):
         first = t * batch_size
         rows = order[first : min(n, first + batch_size)]
