@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from .columns_csc import add_bent_column, add_column, column_product, column_terms
+from .coordinate_descent import violation_of
 from .scalar import scalar_namespace
 from .template_loss import curvature, gradient, value
 
@@ -41,16 +42,6 @@ def derivatives(y, weight, total, raw, parameters, g, h):
         sum_g += g[i]
         sum_h += h[i]
     return loss, sum_g, sum_h
-
-
-@njit(nogil=True, error_model="numpy", forceinline=True)
-def violation_of(w, slope, l1):
-    """Distance of -slope to the subdifferential of l1 * abs(w)."""
-    if w > 0.0:
-        return abs(slope + l1)
-    if w < 0.0:
-        return abs(slope - l1)
-    return max(abs(slope) - l1, 0.0)
 
 
 @njit(nogil=True, error_model="numpy")
