@@ -6,10 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from ..optimizers.tree import leaves
 from .jacobians import jacobian
 from .namespace import space_of
-from .node import Box, Node
-from .primitive import Primitive
+from .node import Box, Dual, Node
+from .primitive import Primitive, zeros_like
 from .transforms import jvp, vjp
 
 Function = Callable[..., Any]
@@ -18,21 +19,58 @@ Function = Callable[..., Any]
 class _Whole(Primitive):
     """A function of arrays as one primitive; its result is one array."""
 
-    def __init__(self, function: Function, pull_all: Any, push_all: Any) -> None:
+    def __init__(self, kind: str, function: Function, pull_all: Any, push_all: Any) -> None:
         super().__init__(getattr(function, "__name__", "function"), function, None)
-        self._pull_all, self._push_all = pull_all, push_all
+        self._kind, self._pull_all, self._push_all = kind, pull_all, push_all
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        boxes = [argument for argument in arguments if isinstance(argument, Box)]
-        if not boxes:
+        level = max((a.level for a in arguments if isinstance(a, Box)), default=0.0)
+        if level == 0:
+            self._require_positions(options)
             return self.function(*arguments, **options)
-        result = super().__call__(*arguments, **options)
-        # One function serves arrays of any library.
-        result.space = boxes[0].space
+        parents = [
+            (i, a) for i, a in enumerate(arguments) if isinstance(a, Box) and a.level == level
+        ]
+        inner = list(arguments)
+        for i, box in parents:
+            inner[i] = box.value
+        value = self(*inner, **options)
+        self._require_one(value)
+        # Boxes further out than the arguments are constants here, and are followed out there.
+        if isinstance(value, Box) and value.level >= level:
+            if self._kind == "checkpoint":
+                return self.function(*arguments, **options)
+            self._refuse_closed_over()
+        result = self.recorded(value, level, inner, parents, options)
+        tangent = result.tangent if isinstance(result, Dual) else None
+        if isinstance(tangent, Box) and tangent.level == level:
+            self._refuse_closed_over()
+        if isinstance(result, Box) and result.space is None:
+            # One function serves arrays of any library.
+            result.space = parents[0][1].space
         return result
+
+    def _require_one(self, value: Any) -> None:
+        if isinstance(value, tuple | list | dict) or value is None:
+            message = (
+                f"{self._kind} was given {self.name}, which returned {type(value).__name__} with "
+                f"{len(leaves(value))} arrays. It must return one array: stack or concatenate "
+                "them."
+            )
+            raise TypeError(message)
+
+    def _refuse_closed_over(self) -> None:
+        message = (
+            f"{self._kind} was given {self.name}, which uses a node from around it, such as the w "
+            "of lambda x: x * w, whose derivative would be lost. Pass it as an argument: "
+            "lambda x, w: x * w."
+        )
+        raise TypeError(message)
 
     def pull_together(self, node: Node, g: Any) -> list[Any]:
         parts = self._pull_all(node, g)
+        if any(isinstance(part, Box) and part.level == node.level for part in parts):
+            self._refuse_closed_over()
         return [parts[i] for i, _ in node.parents]
 
     def push(
@@ -45,7 +83,8 @@ def checkpoint(function: Function) -> Function:
     """The same function, whose inner values are dropped and computed again when they are needed.
 
     A chain of n steps in sqrt(n) checkpointed pieces keeps some 2 sqrt(n) values instead of n, at
-    the price of a second forward computation.
+    the price of a second forward computation. What the function uses without having it as an
+    argument is followed too, but then nothing is dropped: pass it as an argument.
 
     Parameters
     ----------
@@ -68,7 +107,7 @@ def checkpoint(function: Function) -> Function:
     def push_all(value: Any, tangents: Any, arguments: Any, options: Any) -> Any:
         return _pushed(functools.partial(function, **options), tangents, arguments)
 
-    return functools.wraps(function)(_Whole(function, pull_all, push_all))
+    return functools.wraps(function, updated=())(_Whole("checkpoint", function, pull_all, push_all))
 
 
 def _pushed(function: Function, tangents: dict[int, Any], arguments: Any) -> Any:
@@ -115,7 +154,7 @@ def custom_vjp(function: Function, backward: Function) -> Function:
         )
         raise TypeError(message)
 
-    return functools.wraps(function)(_Whole(function, pull_all, push_all))
+    return functools.wraps(function, updated=())(_Whole("custom_vjp", function, pull_all, push_all))
 
 
 def custom_jvp(function: Function, forward: Function) -> Function:
@@ -140,17 +179,18 @@ def custom_jvp(function: Function, forward: Function) -> Function:
 
     def pull_all(node: Node, g: Any) -> Any:
         # The transpose of a linear map: the pull-back of it, at any tangents.
-        zeros = tuple(0.0 * argument for argument in node.arguments)
+        zeros = tuple(zeros_like(argument) for argument in node.arguments)
         _, pull = vjp(lambda *t: forward(t, node.value, *node.arguments), *zeros)
         return pull(g)
 
     def push_all(value: Any, tangents: Any, arguments: Any, options: Any) -> Any:
         whole = tuple(
-            tangents[i] if i in tangents else 0.0 * argument for i, argument in enumerate(arguments)
+            tangents[i] if i in tangents else zeros_like(argument)
+            for i, argument in enumerate(arguments)
         )
         return forward(whole, value, *arguments)
 
-    return functools.wraps(function)(_Whole(function, pull_all, push_all))
+    return functools.wraps(function, updated=())(_Whole("custom_jvp", function, pull_all, push_all))
 
 
 def implicit(residual: Function, solve: Function) -> Function:
@@ -196,5 +236,7 @@ def implicit(residual: Function, solve: Function) -> Function:
         found = space.solve(slopes(x, y), space.reshape(moved, (-1,)))
         return -space.reshape(found, y.shape)
 
-    root: Function = functools.wraps(solve)(_Whole(solve, pull_all, push_all))
+    root: Function = functools.wraps(solve, updated=())(
+        _Whole("implicit", solve, pull_all, push_all)
+    )
     return root

@@ -28,19 +28,19 @@ def _power_exponent(s: Any, y: Any, a: Any, b: Any) -> Any:
 
 
 def _first_larger(s: Any, y: Any, a: Any, b: Any) -> Any:
-    return s.where(a > b, 1.0, s.where(a == b, 0.5, 0.0) + 0.0 * y)
+    return s.where(a > b, 1.0, s.where(a == b, 0.5, s.zeros_like(y)))
 
 
 def _second_larger(s: Any, y: Any, a: Any, b: Any) -> Any:
-    return s.where(b > a, 1.0, s.where(a == b, 0.5, 0.0) + 0.0 * y)
+    return s.where(b > a, 1.0, s.where(a == b, 0.5, s.zeros_like(y)))
 
 
 def _first_smaller(s: Any, y: Any, a: Any, b: Any) -> Any:
-    return s.where(a < b, 1.0, s.where(a == b, 0.5, 0.0) + 0.0 * y)
+    return s.where(a < b, 1.0, s.where(a == b, 0.5, s.zeros_like(y)))
 
 
 def _second_smaller(s: Any, y: Any, a: Any, b: Any) -> Any:
-    return s.where(b < a, 1.0, s.where(a == b, 0.5, 0.0) + 0.0 * y)
+    return s.where(b < a, 1.0, s.where(a == b, 0.5, s.zeros_like(y)))
 
 
 FACTORS: dict[str, tuple[Any, ...]] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from .namespace import space_of
 from .node import unboxed
-from .transforms import Function, _as_array, grad, jvp, vjp
+from .transforms import Function, _as_array, _place, grad, jvp, vjp
 
 
 def directional_derivative(function: Function, at: Any, along: Any) -> Any:
@@ -50,10 +50,11 @@ def jacobian(function: Function, argnums: int = 0, mode: str = "auto") -> Functi
 
     @functools.wraps(function)
     def differentiated(*arguments: Any, **options: Any) -> Any:
-        x = _as_array(arguments[argnums], "jacobian")
+        k = _place(argnums, len(arguments), "jacobian")
+        x = _as_array(arguments[k], "jacobian")
 
         def of_one(z: Any) -> Any:
-            return function(*arguments[:argnums], z, *arguments[argnums + 1 :], **options)
+            return function(*arguments[:k], z, *arguments[k + 1 :], **options)
 
         space = space_of(x)
         chosen = mode

@@ -14,6 +14,7 @@ from array_api_compat import array_namespace
 
 from ...backends import Array, BackendUnavailableError, resolve_backend
 from . import structural as rules
+from .composed import COMPOSED, LINALG, Unlisted, has_box, on_boxes, unlisted
 from .elementwise import FACTORS, FLAT
 from .node import Box, unboxed
 from .primitive import Binary, Primitive, Structural, Unary
@@ -28,27 +29,28 @@ ALIASES = {
 
 # Functions of arrays that have no derivative: nodes are taken off their boxes.
 PLAIN = (
-    "zeros_like", "ones_like", "full_like", "empty_like", "isfinite", "isnan", "isinf", "equal",
+    "zeros_like", "ones_like", "empty_like", "shape", "ndim", "size", "result_type", "isclose",
+    "allclose", "array_equal", "count_nonzero", "signbit", "isfinite", "isnan", "isinf", "equal",
     "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
     "logical_not", "argmax", "argmin", "argsort", "nonzero", "any", "all",
 )  # fmt: skip
 
-# name: (pull, push); of all arguments after the first only options.
-STRUCTURAL: dict[str, tuple[Any, Any]] = {
-    "sum": (rules.pull_sum, None),
-    "mean": (rules.pull_mean, None),
-    "max": (rules.pull_extreme, rules.push_extreme),
-    "min": (rules.pull_extreme, rules.push_extreme),
-    "reshape": (rules.pull_reshape, None),
-    "expand_dims": (rules.pull_reshape, None),
-    "squeeze": (rules.pull_reshape, None),
-    "matrix_transpose": (rules.pull_transpose, None),
-    "permute_dims": (rules.pull_permute, None),
-    "broadcast_to": (rules.pull_broadcast, None),
-    "where": (rules.pull_where, rules.push_where),
-    "matmul": (rules.pull_matmul, rules.push_matmul),
-    "cumulative_sum": (rules.pull_cumulative_sum, None),
-    "flip": (rules.pull_flip, None),
+# name: (pull, push, the options that they know), the options as in `Structural`.
+STRUCTURAL: dict[str, tuple[Any, Any, Any]] = {
+    "sum": (rules.pull_sum, None, ("axis", "keepdims")),
+    "mean": (rules.pull_mean, None, ("axis", "keepdims")),
+    "max": (rules.pull_extreme, rules.push_extreme, ("axis", "keepdims")),
+    "min": (rules.pull_extreme, rules.push_extreme, ("axis", "keepdims")),
+    "reshape": (rules.pull_reshape, None, ("shape",)),
+    "expand_dims": (rules.pull_reshape, None, ("axis",)),
+    "squeeze": (rules.pull_reshape, None, ("axis",)),
+    "matrix_transpose": (rules.pull_transpose, None, ()),
+    "permute_dims": (rules.pull_permute, None, ("axes",)),
+    "broadcast_to": (rules.pull_broadcast, None, ("shape",)),
+    "where": (rules.pull_where, rules.push_where, None),
+    "matmul": (rules.pull_matmul, rules.push_matmul, None),
+    "cumulative_sum": (rules.pull_cumulative_sum, None, ("axis", "include_initial")),
+    "flip": (rules.pull_flip, None, ("axis",)),
 }
 
 
@@ -65,29 +67,47 @@ class GraphNamespace:
         for name in FLAT:
             if hasattr(xp, name):
                 setattr(self, name, Unary(name, getattr(xp, name), self, (None,)))
-        for name, (pull, push) in STRUCTURAL.items():
-            function = _where(xp) if name == "where" else getattr(xp, name)
-            setattr(self, name, Structural(name, function, self, pull, push))
+        for name, (pull, push, names) in STRUCTURAL.items():
+            function = _SPECIAL[name](xp) if name in _SPECIAL else getattr(xp, name)
+            setattr(self, name, Structural(name, function, self, pull, push, names))
+        for name, composed in COMPOSED.items():
+            if hasattr(xp, name):
+                setattr(self, name, on_boxes(composed, self, getattr(xp, name)))
         for name in PLAIN:
             if hasattr(xp, name):
                 setattr(self, name, _without_boxes(getattr(xp, name)))
         self.getitem = Structural("getitem", _getitem, self, rules.pull_getitem)
         self._astype = Structural("astype", xp.astype, self, rules.pull_astype)
+        self._take = Structural(
+            "take", getattr(xp, "take", None) or _getitem, self, rules.pull_take
+        )
         self._put = Structural("put", functools.partial(_put, xp), self, rules.pull_put)
         self._concat = Structural(
             "concat", functools.partial(_concat, xp), self, rules.pull_concat, rules.push_concat
         )
         self.solve = Structural("solve", xp.linalg.solve, self, rules.pull_solve, rules.push_solve)
+        listed: dict[str, Any] = {
+            name: on_boxes(composed, self, getattr(xp.linalg, name))
+            for name, composed in LINALG.items()
+            if hasattr(xp.linalg, name)
+        }
+        listed |= {"solve": self.solve, "matmul": self.matmul}
+        self.linalg = Unlisted("linalg", xp.linalg, listed)
         for ours, theirs in ALIASES.items():
             if theirs != "concat" and hasattr(self, theirs):
                 setattr(self, ours, getattr(self, theirs))
 
     def __getattr__(self, name: str) -> Any:
-        # Constants, dtypes, and functions that make arrays from none.
-        return getattr(self._xp, name)
+        # Constants, dtypes, functions that make arrays from none, and those that no rule knows.
+        found = unlisted(name, getattr(self._xp, name))
+        if isinstance(found, Unlisted):
+            setattr(self, name, found)
+        return found
 
-    def concat(self, arrays: Any, *, axis: int = 0) -> Any:
-        """One array after the other along an axis."""
+    def concat(self, arrays: Any, axis: int | None = 0) -> Any:
+        """One array after the other along an axis; None: the numbers of all in a row."""
+        if axis is None:
+            arrays, axis = [self.reshape(array, (-1,)) for array in arrays], 0
         return self._concat(*arrays, axis=axis)
 
     concatenate = concat
@@ -98,7 +118,7 @@ class GraphNamespace:
             return self._astype(x, dtype)
         return self._xp.astype(unboxed(x), dtype, copy=copy)
 
-    def stack(self, arrays: Any, *, axis: int = 0) -> Any:
+    def stack(self, arrays: Any, axis: int = 0) -> Any:
         """Arrays of one shape along a new axis."""
         return self.concat([self.expand_dims(array, axis=axis) for array in arrays], axis=axis)
 
@@ -117,16 +137,25 @@ class GraphNamespace:
         """sum over an axis of a b."""
         return self.sum(a * b, axis=axis)
 
-    def transpose(self, x: Any) -> Any:
-        """All axes the other way round."""
-        return self.permute_dims(x, tuple(range(x.ndim - 1, -1, -1)))
+    def transpose(self, x: Any, axes: Any = None) -> Any:
+        """The axes in another order; None: all the other way round."""
+        order = tuple(range(x.ndim - 1, -1, -1)) if axes is None else tuple(axes)
+        return self.permute_dims(x, order)
+
+    def full_like(self, x: Any, fill_value: Any, **options: Any) -> Any:
+        """An array of one number, of the shape of x."""
+        if isinstance(fill_value, Box) and not options:
+            return self.broadcast_to(fill_value, x.shape)
+        return self._xp.full_like(unboxed(x), fill_value, **options)
 
     def clip(self, x: Any, min: Any = None, max: Any = None) -> Any:
         """x within bounds; the derivative at a bound is that of x."""
+        if not has_box((x, min, max)):
+            return x if min is None and max is None else self._xp.clip(x, min, max)
         if min is not None:
-            x = self.where(unboxed(x) < unboxed(min), min + 0.0 * x, x)
+            x = self.where(unboxed(x) < unboxed(min), min, x)
         if max is not None:
-            x = self.where(unboxed(x) > unboxed(max), max + 0.0 * x, x)
+            x = self.where(unboxed(x) > unboxed(max), max, x)
         return x
 
     def einsum(self, subscripts: str, *arrays: Any) -> Any:
@@ -145,6 +174,14 @@ def _where(xp: Any) -> Any:
 
     return where
 
+
+def _reshape(xp: Any) -> Any:
+    # By position, because NumPy's name for it was another one before 2.1.
+    return lambda x, shape, **options: xp.reshape(x, shape, **options)
+
+
+# Names that the rules use and that the libraries do not agree on.
+_SPECIAL: dict[str, Any] = {"where": _where, "reshape": _reshape}
 
 # Operators take Python numbers too, and leave arrays in their dtype.
 _OPERATORS: dict[str, Any] = {

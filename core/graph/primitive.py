@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from array_api_compat import array_namespace
+
 from .node import Box, Dual, Node, recording
 
 Factor = Callable[..., Any]
@@ -37,6 +39,8 @@ class Primitive:
             if isinstance(argument, Box) and argument.level > level:
                 level = argument.level
         if level == 0:
+            if options:
+                self._require_positions(options)
             return self.function(*arguments, **options)
         inner: list[Any] = []
         parents: list[tuple[int, Any]] = []
@@ -47,6 +51,17 @@ class Primitive:
             else:
                 inner.append(argument)
         value = self(*inner, **options)
+        return self.recorded(value, level, inner, parents, options)
+
+    def recorded(
+        self,
+        value: Any,
+        level: float,
+        inner: list[Any],
+        parents: list[tuple[int, Any]],
+        options: dict[str, Any],
+    ) -> Any:
+        """The value in a box of the level, with what it came from or its tangent."""
         if level < 1 and not recording.on:  # variables, which nobody follows now
             return value
         if isinstance(parents[0][1], Node):
@@ -54,6 +69,15 @@ class Primitive:
         tangents = {i: dual.tangent for i, dual in parents if dual.tangent is not None}
         tangent = self.push(value, tangents, inner, options) if tangents else None
         return Dual(value, tangent, level, self.space)
+
+    def _require_positions(self, options: dict[str, Any]) -> None:
+        for name, value in options.items():
+            if isinstance(value, Box):
+                message = (
+                    f"{self.name} was given a node by the name {name}, where it is not followed. "
+                    "Give it by position."
+                )
+                raise TypeError(message)
 
     def pull(self, node: Node, i: int, g: Any) -> Any:
         """The part of g, the derivative with respect to the node, that argument i has; None for 0.
@@ -72,6 +96,24 @@ class Primitive:
 def shape_of(value: Any) -> tuple[int, ...]:
     """The shape of an array, of a node, or of a Python number."""
     return tuple(value.shape) if hasattr(value, "shape") else ()
+
+
+def zeros_like(value: Any) -> Any:
+    """Zeros in the place of a value, of a floating dtype: a derivative that is not there.
+
+    A product with 0 would make NaN of infinity. Boxes stay boxes, because the operators of some
+    libraries do not take a box beside an array.
+    """
+    if isinstance(value, Node):
+        return Node(zeros_like(value.value), value.level, value.space)
+    if isinstance(value, Dual):
+        return Dual(zeros_like(value.value), None, value.level, value.space)
+    if not hasattr(value, "dtype"):
+        return 0.0
+    xp = array_namespace(value)
+    if xp.isdtype(value.dtype, ("real floating", "complex floating")):
+        return xp.zeros_like(value)
+    return xp.zeros(shape_of(value))
 
 
 class Elementwise(Primitive):
@@ -189,6 +231,11 @@ def sum_to_shape(space: Any, g: Any, shape: tuple[int, ...]) -> Any:
     return space.sum(g, axis=axes, keepdims=True) if axes else g
 
 
+def _brief(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return f"an array of shape {shape}" if isinstance(shape, tuple) else repr(value)
+
+
 class Structural(Primitive):
     """A function with derivatives of its own form.
 
@@ -199,15 +246,47 @@ class Structural(Primitive):
     push : callable or None
         (space, tangents, value, arguments, options) -> tangent; None: the function is linear in its
         first argument, and the only one with a tangent.
+    names : tuple of str or None
+        The options that its rules know; the first of them may be given by position. None: whatever
+        is given goes to the function as it is.
     """
 
-    __slots__ = ("_pull", "_push")
+    __slots__ = ("_names", "_pull", "_push")
 
     def __init__(
-        self, name: str, function: Callable[..., Any], space: Any, pull: Any, push: Any = None
+        self,
+        name: str,
+        function: Callable[..., Any],
+        space: Any,
+        pull: Any,
+        push: Any = None,
+        names: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(name, function, space)
-        self._pull, self._push = pull, push
+        self._pull, self._push, self._names = pull, push, names
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        # What has a name is known to the rules by it, in whichever way it was given.
+        names = self._names
+        if names is not None and any(isinstance(x, Box) for x in arguments[:1]):
+            if len(arguments) == 2 and names and names[0] not in options:
+                options = {names[0]: arguments[1], **options}
+                arguments = (arguments[0],)
+            self._require_known(names, arguments, options)
+        return super().__call__(*arguments, **options)
+
+    def _require_known(
+        self, names: tuple[str, ...], arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> None:
+        extra = [f"{name}={_brief(value)}" for name, value in options.items() if name not in names]
+        extra += [_brief(value) for value in arguments[1:]]
+        if extra:
+            message = (
+                f"{self.name} of a node was given {', '.join(extra)}, which its derivative does "
+                f"not know. It takes {', '.join(names) or 'nothing'} beside the node"
+                f"{', the first of them by position or by name' if names else ''}."
+            )
+            raise TypeError(message)
 
     def pull(self, node: Node, i: int, g: Any) -> Any:
         return self._pull(self.space, g, node, i)

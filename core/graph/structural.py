@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from .node import Node
-from .primitive import shape_of, sum_to_shape
+from .primitive import shape_of, sum_to_shape, zeros_like
 
 Axes = tuple[int, ...]
 
@@ -53,7 +53,7 @@ def pull_mean(space: Any, g: Any, node: Node, i: int) -> Any:
 def _at_extreme(space: Any, x: Any, value: Any, options: Any) -> Any:
     # Shared evenly among those that are equal.
     hit = x == _kept(space, value, shape_of(x), options)
-    hit = space.where(hit, 1.0, 0.0 * x)
+    hit = space.where(hit, 1.0, space.zeros_like(x))
     count = space.sum(hit, axis=_option(options, "axis", None), keepdims=True)
     return hit / count
 
@@ -88,8 +88,8 @@ def pull_transpose(space: Any, g: Any, node: Node, i: int) -> Any:
 
 def pull_permute(space: Any, g: Any, node: Node, i: int) -> Any:
     """By the inverse permutation."""
-    axes = node.arguments[1] if len(node.arguments) > 1 else _option(node.options, "axes", ())
-    inverse = sorted(range(len(axes)), key=lambda a: axes[a])
+    axes = _option(node.options, "axes", ())
+    inverse = sorted(range(len(axes)), key=lambda a: axes[a] % len(axes))
     return space.permute_dims(g, tuple(inverse))
 
 
@@ -103,7 +103,7 @@ def pull_where(space: Any, g: Any, node: Node, i: int) -> Any:
     if i == 0:
         return None
     chosen = node.arguments[0]
-    part = space.where(chosen, g, 0.0 * g) if i == 1 else space.where(chosen, 0.0 * g, g)
+    part = space.where(chosen, g, 0.0) if i == 1 else space.where(chosen, 0.0, g)
     shape = shape_of(node.arguments[i])
     return part if shape_of(part) == shape else sum_to_shape(space, part, shape)
 
@@ -127,6 +127,14 @@ def pull_getitem(space: Any, g: Any, node: Node, i: int) -> Any:
 def pull_put(space: Any, g: Any, node: Node, i: int) -> Any:
     """Taken out again."""
     return space.getitem(g, node.arguments[1])
+
+
+def pull_take(space: Any, g: Any, node: Node, i: int) -> Any:
+    """Put back in place; what was taken twice is added up."""
+    shape = shape_of(node.arguments[0])
+    axis = _option(node.options, "axis", 0) % len(shape)
+    key = (*(slice(None),) * axis, node.arguments[1])
+    return space._put(g, key, shape)
 
 
 def _columns(space: Any, x: Any) -> Any:
@@ -180,14 +188,20 @@ def pull_concat(space: Any, g: Any, node: Node, i: int) -> Any:
 def push_concat(space: Any, tangents: Any, value: Any, arguments: Any, options: Any) -> Any:
     """The tangents one after the other, zeros where there is none."""
     pieces = [
-        tangents[i] if i in tangents else 0.0 * argument for i, argument in enumerate(arguments)
+        tangents[i] if i in tangents else zeros_like(argument)
+        for i, argument in enumerate(arguments)
     ]
     return space._concat(*pieces, **(options or {}))
 
 
 def pull_cumulative_sum(space: Any, g: Any, node: Node, i: int) -> Any:
-    """The sum from each place to the end."""
-    axis = _option(node.options, "axis", 0)
+    """The sum from each place to the end; of the zero that may lead, nothing."""
+    axis = _option(node.options, "axis", None)
+    axis = 0 if axis is None else axis
+    if _option(node.options, "include_initial", False):
+        key = [slice(None)] * len(shape_of(g))
+        key[axis] = slice(1, None)
+        g = g[tuple(key)]
     turned = space.flip(g, axis=axis)
     return space.flip(space.cumulative_sum(turned, axis=axis), axis=axis)
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..optimizers.tree import leaves, tree_map, unflatten
 from .namespace import space_of
 from .node import Box, Dual, Node, next_level, unboxed
+from .primitive import zeros_like
 from .reverse import pull_back
 
 Function = Callable[..., Any]
@@ -69,8 +70,26 @@ def _require_shapes(who: str, what: str, wanted: Sequence[Any], given: Sequence[
         raise ValueError(message)
 
 
-def _zeros_like(value: Any) -> Any:
-    return value * 0.0
+def _place(argnum: int, n: int, who: str) -> int:
+    """The place of an argument, counted from the front."""
+    if -n <= argnum < n:
+        return argnum % n
+    message = (
+        f"{who} was asked for argnums={argnum} and was given {n} arguments by position. argnums "
+        "counts from 0 those that are given by position, without names."
+    )
+    raise TypeError(message)
+
+
+def _with_aux(result: Any, who: str) -> tuple[Any, Any]:
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    message = (
+        f"{who} was asked with has_aux=True, and the function returned {type(result).__name__}"
+        f"{f' of length {len(result)}' if isinstance(result, tuple) else ''}. Return the pair "
+        "(value, more), or leave has_aux out."
+    )
+    raise TypeError(message)
 
 
 def vjp(function: Function, *arguments: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -109,9 +128,7 @@ def vjp(function: Function, *arguments: Any) -> tuple[Any, Callable[[Any], tuple
             if isinstance(end, Node) and end.level == level
         ]
         found = pull_back([end for end, _ in own], [seed for _, seed in own]) if own else {}
-        parts = [
-            found[node.key] if node.key in found else _zeros_like(node.value) for node in nodes
-        ]
+        parts = [found[node.key] if node.key in found else zeros_like(node.value) for node in nodes]
         trees: tuple[Any, ...] = unflatten(arguments, parts)
         return trees
 
@@ -148,7 +165,7 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     def tangent_of(end: Any) -> Any:
         if isinstance(end, Dual) and end.level == level and end.tangent is not None:
             return end.tangent
-        return _zeros_like(_own(end, level))
+        return zeros_like(_own(end, level))
 
     return value, tree_map(tangent_of, result)
 
@@ -178,14 +195,15 @@ def value_and_grad(
     @functools.wraps(function)
     def differentiated(*arguments: Any, **options: Any) -> Any:
         level = next_level()
-        chosen = tuple(arguments[k] for k in numbers)
+        places = [_place(k, len(arguments), f"grad of {who}") for k in numbers]
+        chosen = tuple(arguments[k] for k in places)
         boxed, nodes = _boxes(chosen, level, f"grad of {who}")
         filled = list(arguments)
-        for k, box in zip(numbers, boxed, strict=True):
+        for k, box in zip(places, boxed, strict=True):
             filled[k] = box
         result, aux = function(*filled, **options), None
         if has_aux:
-            result, aux = result
+            result, aux = _with_aux(result, f"grad of {who}")
             aux = tree_map(lambda end: _own(end, level), aux)
         if not isinstance(result, Box | int | float | np.generic) and not hasattr(result, "dtype"):
             message = (
@@ -207,9 +225,7 @@ def value_and_grad(
             end = [result]
             del result
             found = pull_back(end, [seed])
-        parts = [
-            found[node.key] if node.key in found else _zeros_like(node.value) for node in nodes
-        ]
+        parts = [found[node.key] if node.key in found else zeros_like(node.value) for node in nodes]
         gradient = unflatten(chosen, parts)
         gradient = gradient if several else gradient[0]
         return ((value, aux), gradient) if has_aux else (value, gradient)

@@ -15,7 +15,7 @@ from ...backends import Array
 from .namespace import space_of
 from .node import Node, recording
 from .reverse import pull_back, reachable
-from .transforms import _as_array
+from .transforms import _as_array, _one_like
 
 # Below all levels of transforms, which begin at 1, and above plain arrays.
 LEVEL = 0.5
@@ -85,7 +85,7 @@ def backward(end: Node, gradient: Any = None) -> None:
                 "it on one number, or say backward(gradient) with an array of that shape."
             )
             raise TypeError(message)
-        gradient = end.value * 0.0 + 1.0
+        gradient = _one_like(end.value)
     elif tuple(getattr(gradient, "shape", ())) != end.shape:
         message = (
             f"backward() was given a gradient of shape {tuple(getattr(gradient, 'shape', ()))} for "
