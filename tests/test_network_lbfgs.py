@@ -73,6 +73,8 @@ def scipy_cost(name: str) -> float:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_gradient_comes_down_to_the_tolerance(backend: Backend, name: str) -> None:
+    if backend.compiles and not backend.kernels:
+        pytest.skip("operation by operation on JAX: half a minute each, and NumPy runs the same")
     result = fitted(backend, name)
     assert result.converged, result.message
     assert result.gradient_norm <= 1e-8
