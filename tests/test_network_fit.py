@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from network_fits import CLASSES, CODES, NOISY, NUMPY, X, fit, rng
 
 from xpfit.backends import Backend, get_backend
 from xpfit.core.epoch_options import EpochOptions
 from xpfit.core.network import (
     Affine,
     BatchNorm,
-    Dropout,
     LayerNorm,
     Network,
     ReLU,
@@ -23,35 +23,10 @@ from xpfit.core.network import (
     SquaredError,
     Tanh,
 )
-from xpfit.core.network.fit import NetworkFit, fit_network
+from xpfit.core.network.fit import fit_network
 from xpfit.core.network.predict import mean_loss, predict, predict_raw
 from xpfit.core.optimizers import SGD, Adam
 from xpfit.core.standing import Snapshot
-
-NUMPY = get_backend("numpy")
-rng = np.random.default_rng(5)
-X = rng.normal(size=(203, 6))
-CODES = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(np.int64) + (X[:, 3] > 1.0)
-CLASSES = Network(6, (Affine(12), ReLU(), Affine(3, "xavier")), SoftmaxCrossEntropy())
-NOISY = Network(
-    6, (Affine(12), BatchNorm(), ReLU(), Dropout(0.3), Affine(3, "xavier")), SoftmaxCrossEntropy()
-)
-
-
-def fit(network: Network = CLASSES, **options: Any) -> NetworkFit:
-    loop = {"batch_size": 32, "max_iter": 5, "tol": None}
-    for key in ("batch_size", "max_iter", "tol", "n_iter_no_change", "average_from", "max_norm"):
-        if key in options:
-            loop[key] = options.pop(key)
-    given = {
-        "X": X, "y": CODES, "backend": NUMPY, "optimizer": Adam(0.01), "dtype": "float64",
-        "rng": np.random.default_rng(1), **options,
-    }  # fmt: skip
-    backend = given["backend"]
-    for name in ("X", "y", "sample_weight"):
-        if isinstance(given.get(name), np.ndarray):
-            given[name] = backend.from_numpy(given[name])
-    return fit_network(network=network, options=EpochOptions(**loop), **given)
 
 
 def test_it_learns_on_every_backend(backend: Backend) -> None:
