@@ -38,6 +38,7 @@ class ColumnModel:
     def __init__(self, objective: Any, theta: Array, columns: Array | None = None) -> None:
         self.objective, self.free = objective, bool(objective.fit_intercept)
         self.gathered, self.factor = _gather(objective, columns)
+        self.every = (*self.gathered, np.arange(self.factor.shape[0], dtype=np.uint32))
         # Columns less their means are columns with another intercept: it takes the means in here.
         self.means = np.zeros(0)
         if self.free and objective.shift is not None:
@@ -55,8 +56,7 @@ class ColumnModel:
         k = self.factor.shape[0]
         self.w, self.b = np.array(theta[:k]), float(theta[k]) if self.free else 0.0
         self.b -= float(self.means @ self.w) if self.means.shape[0] else 0.0
-        every = (*self.gathered, np.arange(k, dtype=np.uint32))
-        _kernel("predict_columns", every, self.w, self.b, self.raw)()
+        _kernel("predict_columns", self.every, self.w, self.b, self.raw)()
 
     def minimize(
         self, which: Array | None, l1: float, l2: float, tol: float, max_steps: int, *,
@@ -101,11 +101,12 @@ class ColumnModel:
 
         k = self.w.shape[0]
         products, counter = np.empty(k), np.zeros(1, dtype=np.int64)
-        every = (*self.gathered, np.arange(k, dtype=np.uint32))
         n_entries = self.objective.X.nnz
         chunk = max(1, k * CHUNK_ENTRIES // max(1, n_entries))
         most = n_entries // ENTRIES_PER_THREAD + 1
-        run_on_threads(_kernel("column_products", every, slopes, chunk, counter, products), most)
+        run_on_threads(
+            _kernel("column_products", self.every, slopes, chunk, counter, products), most
+        )
         if not self.free:
             return products
         along_b = float(slopes.sum())

@@ -145,20 +145,20 @@ class ColumnPath:
                 # All rounding, or no curvature, or NaN: which is not known here.
                 if not violation <= tol:
                     return None
-                gap = self._gap(penalty, cost)
-                return PathPoint(model.theta, cost, violation, n_rounds, CONVERGED, "", gap)
+                theta = model.theta
+                gap = self._gap(penalty, cost, theta)
+                return PathPoint(theta, cost, violation, n_rounds, CONVERGED, "", gap)
             threshold = penalty.l1
         return None
 
-    def _gap(self, penalty: ElasticNet, cost: float) -> float | None:
+    def _gap(self, penalty: ElasticNet, cost: float, theta: Matrix) -> float | None:
         model, d, gradient = self.model, self.objective.n_features, self.gradient
         if self.is_quadratic:
             penalized = float(penalty.value(np, model.w))
-            along = float(gradient @ model.theta)
+            along = float(gradient @ theta)
             return gap_of_squared_error(cost - penalized, gradient[:d], along, penalized, penalty)
         if certificate_of(self.objective) is None:
             return None
-        theta = model.theta
         rising = gradient[:d], 0.0
         if self.objective.fit_intercept:
             whole = np.asarray(model.pull_back(np.maximum(model.g, 0.0)))
