@@ -18,6 +18,7 @@ from .blas_threads import single_blas_thread
 from .errors import NotUsable
 from .numba_columns import ColumnModel, accepts_column_newton, accepts_columns, column_newton
 from .numba_epoch import accepts_epoch, minibatch_epoch
+from .numba_graph import accepts_program, graph_program
 from .numba_layout import (
     as_vector,
     as_writeable,
@@ -287,6 +288,7 @@ def make() -> Backend:
                 "predict_raw": FusedKernel(predict_raw, _accepts_prediction),
                 "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch),
                 "network_epoch": FusedKernel(network_epoch, accepts_network),
+                "graph_program": FusedKernel(graph_program, accepts_program),
                 "losses_gradients": FusedKernel(losses_gradients, accepts_many),
             }
         ),

@@ -19,6 +19,7 @@ from typing import Any
 from . import (
     row_defaults,
     row_dtypes,
+    row_graph,
     row_l1,
     row_logistic,
     row_memory,
@@ -38,7 +39,7 @@ ROWS: dict[str, Callable[..., dict[str, Any]]] = {
     module.KEY: module.run
     for module in (
         row_pass, row_dtypes, row_logistic, row_softmax, row_l1, row_path, row_defaults,
-        row_minibatch, row_network, row_memory, row_startup,
+        row_minibatch, row_network, row_graph, row_memory, row_startup,
     )
 }  # fmt: skip
 

@@ -293,8 +293,7 @@ def test_float64_weights_do_not_widen_float32_sums(jax_backend: Backend) -> None
     assert {str(array.dtype) for array in sums} == {"float32"}
 
 
-def test_float32_products_keep_their_digits(jax_backend: Backend) -> None:
-    # With TF32 (11 bits) 1 + 2**-12 would be 1.
+def test_float32_products_keep_their_digits(jax_backend: Backend) -> None:  # TF32 has 11 bits
     X = jax_backend.from_numpy(np.asarray([[1.0 + 2.0**-12]], np.float32))
     W = jax_backend.from_numpy(np.asarray([[1.0, 2.0]], np.float32))
     raw = predict_raw(X, W, jax_backend.from_numpy(np.zeros(2, np.float32)), backend=jax_backend)

@@ -87,9 +87,9 @@ def test_iterations_and_parameters_compile_nothing(jax_backend: Backend, program
 def test_without_fused_kernels_nothing_is_compiled_as_a_whole(
     jax_backend: Backend, programs: Any
 ) -> None:
-    fused = fit(jax_backend, seed=2)
+    fused = fit(jax_backend, seed=2, max_iter=3)
     with programs() as found, use_fused(enabled=False):
-        plain = fit(jax_backend, seed=2)
+        plain = fit(jax_backend, seed=2, max_iter=3)
     assert [text for text in found if "_run_on_parts" in text] == []
     np.testing.assert_allclose(plain.W, fused.W, rtol=1e-6)
 

@@ -58,6 +58,8 @@ def attempts(
 def test_directions_are_those_of_the_two_loops(
     backend: Backend, n_steps: int, all_slots: bool
 ) -> None:
+    if backend.compiles and n_steps > 3 and not all_slots:
+        pytest.skip("every number of pairs is compiled by itself: 1 to 3 will do")
     rng = np.random.default_rng(n_steps)
     objective, hessian = quadratic(backend)
     # Small, so that the scale of a pair stays within its bounds.

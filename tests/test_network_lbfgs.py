@@ -30,6 +30,7 @@ from xpfit.core.network.fit_lbfgs import fit_network_lbfgs
 from xpfit.core.network.objective import NetworkObjective
 
 NUMPY = get_backend("numpy")
+SLOW = "operation by operation on JAX: half a minute each, and NumPy runs the same"
 N, D = 151, 4
 LOGISTIC = Network(D, (Affine(1, "zeros"),), SigmoidCrossEntropy())
 NETWORKS = {
@@ -74,7 +75,7 @@ def scipy_cost(name: str) -> float:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_gradient_comes_down_to_the_tolerance(backend: Backend, name: str) -> None:
     if backend.compiles and not backend.kernels:
-        pytest.skip("operation by operation on JAX: half a minute each, and NumPy runs the same")
+        pytest.skip(SLOW)
     result = fitted(backend, name)
     assert result.converged, result.message
     assert result.gradient_norm <= 1e-8
@@ -89,6 +90,8 @@ def test_the_minimum_is_that_of_scipy() -> None:
 
 
 def test_without_hidden_layers_it_is_logistic_regression(backend: Backend) -> None:
+    if backend.compiles and not backend.kernels:
+        pytest.skip(SLOW)
     X, y, weight = data(LOGISTIC)
     expected = fit_linear_model(
         X, y[:, 0], sample_weight=weight, loss=HALF_BINOMIAL, backend=NUMPY, solver="newton",

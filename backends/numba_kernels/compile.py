@@ -167,6 +167,11 @@ def plain_passes(template_name: str, layout: str) -> ModuleType:
     return _load(f"{template_name}_{layout}", _absolute(text))
 
 
+def graph_module(text: str) -> ModuleType:
+    """The module of a static graph's source."""
+    return _load("graph", _absolute(text))
+
+
 @functools.lru_cache(maxsize=64)
 def epoch_module(
     name: str,

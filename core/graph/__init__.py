@@ -5,13 +5,18 @@ from __future__ import annotations
 from .custom import checkpoint, custom_jvp, custom_vjp, implicit
 from .jacobians import directional_derivative, hessian, hvp, jacobian
 from .namespace import GraphNamespace, namespace
+from .static.compiled import Compiled, compile
+from .tracer import TracingError
 from .transforms import elementwise_grad, grad, jvp, value_and_grad, vjp
 from .variable import Variable, no_grad
 
 __all__ = [
+    "Compiled",
     "GraphNamespace",
+    "TracingError",
     "Variable",
     "checkpoint",
+    "compile",
     "custom_jvp",
     "custom_vjp",
     "directional_derivative",

@@ -12,6 +12,7 @@ from typing import Any
 
 from .node import Box
 from .primitive import shape_of
+from .tracer import Tracer, record
 
 
 def has_box(value: Any) -> bool:
@@ -21,6 +22,15 @@ def has_box(value: Any) -> bool:
     if isinstance(value, dict):
         return any(has_box(child) for child in value.values())
     return isinstance(value, tuple | list) and any(has_box(child) for child in value)
+
+
+def is_traced(value: Any) -> bool:
+    """Whether all boxes in an argument stand for plain arrays, in a program that is traced."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        return all(is_traced(child) for child in value)
+    return not isinstance(value, Box) or isinstance(value, Tracer)
 
 
 def on_boxes(function: Callable[..., Any], space: Any, own: Callable[..., Any]) -> Any:
@@ -43,6 +53,8 @@ class Unlisted:
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         if has_box(arguments) or has_box(options):
+            if is_traced((arguments, options)):
+                return record(self._name, self._thing, arguments, options, "unlisted")
             message = (
                 f"{self._name} was given a node, and the graph does not know its derivative. "
                 "Write it with functions that the graph knows, or give its derivative by "
@@ -117,7 +129,8 @@ def take(s: Any, x: Any, indices: Any, axis: int | None = None) -> Any:
     """x at integers along an axis; without one, NumPy's: of all numbers in a row."""
     if axis is None:
         x, axis = (x, 0) if x.ndim == 1 else (s.reshape(x, (-1,)), 0)
-    return s._take(x, s._xp.asarray(indices), axis=axis)
+    indices = indices if isinstance(indices, Box) else s._xp.asarray(indices)
+    return s._take(x, indices, axis=axis)
 
 
 def _square_mask(s: Any, x: Any, which: str, k: int) -> Any:

@@ -15,9 +15,10 @@ from array_api_compat import array_namespace
 from ...backends import Array, BackendUnavailableError, resolve_backend
 from . import structural as rules
 from .composed import COMPOSED, LINALG, Unlisted, has_box, on_boxes, unlisted
-from .elementwise import FACTORS, FLAT
+from .elementwise import FACTORS, FLAT, Binary, Unary
 from .node import Box, unboxed
-from .primitive import Binary, Primitive, Structural, Unary
+from .primitive import Primitive, Structural
+from .tracer import concrete, record
 
 # NumPy's names for what the standard calls otherwise.
 ALIASES = {
@@ -29,11 +30,13 @@ ALIASES = {
 
 # Functions of arrays that have no derivative: nodes are taken off their boxes.
 PLAIN = (
-    "zeros_like", "ones_like", "empty_like", "shape", "ndim", "size", "result_type", "isclose",
-    "allclose", "array_equal", "count_nonzero", "signbit", "isfinite", "isnan", "isinf", "equal",
-    "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or",
-    "logical_not", "argmax", "argmin", "argsort", "nonzero", "any", "all",
+    "isclose", "allclose", "array_equal", "count_nonzero", "signbit", "isfinite", "isnan", "isinf",
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and",
+    "logical_or", "logical_not", "argmax", "argmin", "argsort", "nonzero", "any", "all",
 )  # fmt: skip
+
+# Functions of shapes and dtypes alone.
+OF_SHAPES = ("zeros_like", "ones_like", "empty_like", "shape", "ndim", "size", "result_type")
 
 # name: (pull, push, the options that they know), the options as in `Structural`.
 STRUCTURAL: dict[str, tuple[Any, Any, Any]] = {
@@ -75,7 +78,10 @@ class GraphNamespace:
                 setattr(self, name, on_boxes(composed, self, getattr(xp, name)))
         for name in PLAIN:
             if hasattr(xp, name):
-                setattr(self, name, _without_boxes(getattr(xp, name)))
+                setattr(self, name, _without_boxes(name, getattr(xp, name)))
+        for name in OF_SHAPES:
+            if hasattr(xp, name):
+                setattr(self, name, _of_shapes(getattr(xp, name)))
         self.getitem = Structural("getitem", _getitem, self, rules.pull_getitem)
         self._astype = Structural("astype", xp.astype, self, rules.pull_astype)
         self._take = Structural(
@@ -116,7 +122,10 @@ class GraphNamespace:
         """x in another dtype; followed where that is floating."""
         if isinstance(x, Box) and self._xp.isdtype(dtype, ("real floating", "complex floating")):
             return self._astype(x, dtype)
-        return self._xp.astype(unboxed(x), dtype, copy=copy)
+        plain = unboxed(x)
+        if isinstance(plain, Box):
+            return record("astype", self._xp.astype, (plain, dtype))
+        return self._xp.astype(plain, dtype, copy=copy)
 
     def stack(self, arrays: Any, axis: int = 0) -> Any:
         """Arrays of one shape along a new axis."""
@@ -146,7 +155,7 @@ class GraphNamespace:
         """An array of one number, of the shape of x."""
         if isinstance(fill_value, Box) and not options:
             return self.broadcast_to(fill_value, x.shape)
-        return self._xp.full_like(unboxed(x), fill_value, **options)
+        return self._xp.full_like(concrete(unboxed(x)), fill_value, **options)
 
     def clip(self, x: Any, min: Any = None, max: Any = None) -> Any:
         """x within bounds; the derivative at a bound is that of x."""
@@ -193,10 +202,21 @@ _OPERATORS: dict[str, Any] = {
 }
 
 
-def _without_boxes(function: Any) -> Any:
+def _without_boxes(name: str, function: Any) -> Any:
     @functools.wraps(function)
     def plain(*arguments: Any, **options: Any) -> Any:
-        return function(*(unboxed(argument) for argument in arguments), **options)
+        inner = tuple(unboxed(argument) for argument in arguments)
+        if any(isinstance(argument, Box) for argument in inner):
+            return record(name, function, inner, options)
+        return function(*inner, **options)
+
+    return plain
+
+
+def _of_shapes(function: Any) -> Any:
+    @functools.wraps(function)
+    def plain(*arguments: Any, **options: Any) -> Any:
+        return function(*concrete(tuple(map(unboxed, arguments))), **options)
 
     return plain
 

@@ -14,6 +14,9 @@ import itertools
 import threading
 from typing import Any
 
+# Below variables, which are below all levels of transforms: values of a program that is traced.
+TRACE_LEVEL = 0.25
+
 _levels = itertools.count(1)
 _order = itertools.count()
 
@@ -238,8 +241,8 @@ class Dual(Box):
 
 
 def unboxed(value: Any) -> Any:
-    """The plain array within all boxes."""
-    while isinstance(value, Box):
+    """The plain array within all boxes, or what stands for it where a program is traced."""
+    while isinstance(value, Box) and value.level > TRACE_LEVEL:
         value = value.value
     return value
 

@@ -145,8 +145,13 @@ def pull_matmul(space: Any, g: Any, node: Node, i: int) -> Any:
     """da = g b', db = a' g; a vector counts as a row on the left, as a column on the right."""
     a, b = node.arguments
     shape = shape_of(node.arguments[i])
-    if len(shape_of(a)) == 1 and len(shape_of(b)) == 1:
+    ndims = len(shape_of(a)), len(shape_of(b))
+    if ndims == (1, 1):
         return g * (b if i == 0 else a)
+    if ndims == (2, 1):  # with vectors, not with matrices of one column
+        return space.outer(g, b) if i == 0 else space.matmul(_columns(space, a), g)
+    if ndims == (1, 2):
+        return space.matmul(b, g) if i == 0 else space.outer(a, g)
     if len(shape_of(a)) == 1:
         a, g = space.reshape(a, (1, -1)), space.expand_dims(g, axis=-2)
     if len(shape_of(b)) == 1:

@@ -17,6 +17,7 @@ from .namespace import space_of
 from .node import Box, Dual, Node, next_level, unboxed
 from .primitive import zeros_like
 from .reverse import pull_back
+from .tracer import Tracer, constant
 
 Function = Callable[..., Any]
 
@@ -236,7 +237,8 @@ def value_and_grad(
 def _one_like(value: Any) -> Any:
     plain = unboxed(value)
     space = space_of(plain)
-    return space._xp.ones((), dtype=plain.dtype)
+    one = space._xp.ones((), dtype=plain.dtype)
+    return constant(one, plain) if isinstance(plain, Tracer) else one
 
 
 def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:

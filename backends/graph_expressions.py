@@ -1,0 +1,145 @@
+"""Source of the element-wise functions of a static graph, one number at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+FLOATS = ("float64", "float32")
+DTYPES = (*FLOATS, "bool", "int64", "int32")
+
+# {0}, {1}: arguments in the dtype of the result. `xp` holds functions that LLVM vectorizes.
+SAME = {
+    "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "({0} * {1})",
+    "divide": "({0} / {1})", "negative": "(-{0})", "positive": "{0}", "square": "({0} * {0})",
+    "broadcast_to": "{0}", "astype": "{0}", "abs": "abs({0})",
+}  # fmt: skip
+# The same for floating results only; in float64, rounded at the end.
+FLOATING = {
+    "exp": "xp.exp({0})", "log": "xp.log({0})", "log1p": "xp.log1p({0})",
+    "expm1": "math.expm1({0})", "log2": "np.log2({0})", "log10": "np.log10({0})",
+    "sqrt": "math.sqrt({0})", "reciprocal": "(1.0 / {0})", "sign": "xp.sign({0})",
+    "logaddexp": "xp.logaddexp({0}, {1})", "maximum": "larger({0}, {1})",
+    "minimum": "smaller({0}, {1})", "hypot": "math.hypot({0}, {1})",
+    "atan2": "math.atan2({0}, {1})", "pow": "({0} ** {1})", "floor": "np.floor({0})",
+    "ceil": "np.ceil({0})", "trunc": "np.trunc({0})", "round": "np.rint({0})",
+} | {
+    name: f"math.{name}({{0}})"
+    for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
+                 "acosh", "atanh")
+}  # fmt: skip
+COMPARED = {
+    "less": "({0} < {1})", "less_equal": "({0} <= {1})", "greater": "({0} > {1})",
+    "greater_equal": "({0} >= {1})", "equal": "({0} == {1})", "not_equal": "({0} != {1})",
+}  # fmt: skip
+TESTED = {
+    "isnan": "({0} != {0})", "isfinite": "math.isfinite({0})", "isinf": "math.isinf({0})",
+}  # fmt: skip
+LOGICAL = {
+    "logical_and": "({0} & {1})", "logical_or": "({0} | {1})", "logical_not": "(not {0})",
+    "bitwise_and": "({0} & {1})", "bitwise_or": "({0} | {1})", "bitwise_invert": "(not {0})",
+}  # fmt: skip
+# The largest power that is written as products.
+MOST_PRODUCTS = 8
+
+
+class Names:
+    """Source of arguments.
+
+    Parameters
+    ----------
+    values : list
+        Those of the program.
+    entry : callable
+        Number of a value -> source of its current entry.
+    """
+
+    def __init__(self, values: list[Any], entry: Callable[[int], str]) -> None:
+        self.values, self._entry = values, entry
+
+    def dtype_of(self, argument: Any) -> Any:
+        """The dtype of an argument; None for a Python number, which takes that of the others."""
+        return self.values[argument.number].dtype if hasattr(argument, "number") else None
+
+    def operand(self, argument: Any, dtype: Any) -> str:
+        """An argument in a dtype."""
+        if hasattr(argument, "number"):
+            text = self._entry(argument.number)
+            own = self.values[argument.number].dtype
+            return text if own == dtype else f"np.{_scalar_type(dtype)}({text})"
+        return literal(argument, dtype)
+
+
+def _scalar_type(dtype: Any) -> str:
+    return "bool_" if dtype.name == "bool" else str(dtype.name)
+
+
+def literal(number: Any, dtype: Any) -> str:
+    """A Python number in a dtype."""
+    if dtype.name == "bool":
+        return str(bool(number))
+    if dtype.name not in FLOATS:
+        return f"np.{dtype.name}({int(number)})"
+    number = float(number)
+    text = repr(number)
+    if not math.isfinite(number):
+        text = "np.nan" if math.isnan(number) else ("np.inf" if number > 0 else "-np.inf")
+    return text if dtype.name == "float64" else f"np.float32({text})"
+
+
+def is_elementwise(operation: Any) -> bool:
+    """Whether `expression` can write a step."""
+    arguments = operation.arguments
+    name = operation.name
+    if operation.options and name != "broadcast_to":
+        return False
+    if name == "broadcast_to" or name == "astype":
+        return operation.dtype.name in DTYPES
+    if any(not _is_entry(argument) for argument in arguments):
+        return False
+    if name == "where":
+        return len(arguments) == 3 and operation.dtype.name in DTYPES
+    if name in FLOATING or name in {"divide", "square"}:
+        return operation.dtype.name in FLOATS
+    if name in SAME:
+        return operation.dtype.name in DTYPES and operation.dtype.name != "bool"
+    return operation.dtype.name == "bool" and name in COMPARED | TESTED | LOGICAL
+
+
+def _is_entry(argument: Any) -> bool:
+    return hasattr(argument, "number") or isinstance(argument, bool | int | float)
+
+
+def expression(operation: Any, names: Names) -> str:
+    """Source of a step for one entry."""
+    name, arguments, dtype = operation.name, operation.arguments, operation.dtype
+    if name == "where":
+        test = names.operand(arguments[0], np.dtype(bool))
+        first, second = (names.operand(argument, dtype) for argument in arguments[1:])
+        return f"({first} if {test} else {second})"
+    if name in {"broadcast_to", "astype"}:
+        return names.operand(arguments[0], dtype)
+    if name == "pow" and type(arguments[1]) is int and 0 <= arguments[1] <= MOST_PRODUCTS:
+        return f"({names.operand(arguments[0], dtype)} ** {arguments[1]})"
+    if name in SAME:
+        return SAME[name].format(*(names.operand(argument, dtype) for argument in arguments))
+    if name in FLOATING:
+        wide = np.dtype(np.float64)
+        text = FLOATING[name].format(*(names.operand(argument, wide) for argument in arguments))
+        return text if dtype == wide else f"np.float32({text})"
+    common = np.dtype(bool) if name in LOGICAL else _common_dtype(arguments, names)
+    table = COMPARED | TESTED | LOGICAL
+    return table[name].format(*(names.operand(argument, common) for argument in arguments))
+
+
+def _common_dtype(arguments: tuple[Any, ...], names: Names) -> Any:
+    """The dtype in which arguments are compared."""
+    given = [names.dtype_of(argument) for argument in arguments]
+    own = [dtype for dtype in given if dtype is not None]
+    common = np.result_type(*own)
+    if common.kind != "f" and any(isinstance(argument, float) for argument in arguments):
+        return np.dtype(np.float64)
+    return common

@@ -1,0 +1,1 @@
+"""Static graphs: a function traced once, simplified, and run as one piece of generated code."""

@@ -1,0 +1,238 @@
+"""`compile`: a function of arrays, traced once for each set of shapes and dtypes."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+
+from ....backends import Backend, MixedBackendError, fused_enabled, resolve_backend
+from ...optimizers.tree import leaves, unflatten
+from ..namespace import space_of
+from ..node import Box
+from ..tracer import Tape, Tracer, TracingError
+from .program import Program
+from .simplify import program_of
+from .source import arguments_of, python_function
+
+# Programs are kept for so many sets of shapes and dtypes; the least used ones go.
+MOST_PROGRAMS = 128
+
+
+class _Flat:
+    """Arguments as a key, and the arrays in them."""
+
+    __slots__ = ("arrays", "boxed")
+
+    def __init__(self) -> None:
+        self.arrays: list[Any] = []
+        self.boxed = False
+
+    def key(self, value: Any, who: str) -> Hashable:
+        """What a program depends on; arrays are put aside."""
+        if isinstance(value, Box):
+            self.boxed = True
+            return None
+        if isinstance(value, float | np.generic):
+            value = np.asarray(value)
+        if hasattr(value, "dtype") and hasattr(value, "shape"):
+            self.arrays.append(value)
+            return (type(value), value.shape, value.dtype)
+        if value is None or isinstance(value, bool | int | str):
+            return (type(value), value)
+        if isinstance(value, tuple | list):
+            return (type(value), *(self.key(child, who) for child in value))
+        if isinstance(value, dict):
+            items = tuple((name, self.key(child, who)) for name, child in value.items())
+            return (type(value), items)
+        message = (
+            f"{who} is compiled, and was given an argument of type {type(value).__name__}. It "
+            "takes arrays, numbers, str, None, and tuples, lists and dicts of them. Bind anything "
+            "else beforehand, with functools.partial or by a function within a function."
+        )
+        raise TypeError(message)
+
+
+class _Entry:
+    """A program and how it is run."""
+
+    __slots__ = ("program", "result", "run")
+
+    def __init__(self, program: Program, result: Any, run: Callable[[list[Any]], Any]) -> None:
+        self.program, self.result, self.run = program, result, run
+
+
+class Compiled:
+    """See `compile`."""
+
+    def __init__(
+        self, function: Callable[..., Any], backend: str | Backend | None, fused: bool | None
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self._function, self._backend, self._fused = function, backend, fused
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
+        self._who = getattr(function, "__name__", "the function")
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        flat = _Flat()
+        key = flat.key(arguments, self._who)
+        if options:
+            key = (key, flat.key(options, self._who))
+        if flat.boxed:
+            # Differentiated, or part of another function that is compiled: it is followed inside.
+            return self._function(*arguments, **options)
+        entry = self._entry(key, flat.arrays, arguments, options)
+        found = entry.run(flat.arrays)
+        if entry.result is None:
+            return found[0]
+        return unflatten(entry.result, found)
+
+    def program(self, *arguments: Any, **options: Any) -> Program:
+        """The program for such arguments; `print` shows it as a table."""
+        flat = _Flat()
+        key = flat.key(arguments, self._who)
+        if options:
+            key = (key, flat.key(options, self._who))
+        return self._entry(key, flat.arrays, arguments, options).program
+
+    def _entry(self, key: Hashable, arrays: list[Any], arguments: Any, options: Any) -> _Entry:
+        # Without an argument the choice may come from around the call.
+        fused = fused_enabled(self._fused)
+        chosen = self._chosen(arrays) if self._backend is None else None
+        whole = (key, fused, chosen)
+        entry = self._entries.get(whole)
+        if entry is not None:
+            return entry
+        entry = self._traced(arrays, arguments, options, chosen or self._chosen(arrays), fused)
+        with self._lock:
+            self._entries[whole] = entry
+            while len(self._entries) > MOST_PROGRAMS:
+                self._entries.popitem(last=False)
+        return entry
+
+    def _chosen(self, arrays: list[Any]) -> Backend | None:
+        try:
+            return resolve_backend(self._backend, *arrays, who=f"compile({self._who})")
+        except MixedBackendError:
+            raise
+        except TypeError:
+            if self._backend is not None:
+                raise
+            return None  # arrays of another library of the standard
+
+    def _traced(
+        self, arrays: list[Any], arguments: Any, options: Any, backend: Backend | None, fused: bool
+    ) -> _Entry:
+        tape, waiting = Tape(), iter(arrays)
+
+        def traced(value: Any) -> Any:
+            if isinstance(value, bool | int | str):
+                return value
+            array = next(waiting)
+            return tape.argument(array, space_of(array))
+
+        boxed, named = _with_leaves((arguments, options), traced)
+        try:
+            result = self._function(*boxed, **named)
+        finally:
+            tape.is_open = False
+        ends = leaves(result)
+        for end in ends:
+            self._require_own(end, tape)
+        program = program_of(tape, len(arrays), ends)
+        single = len(ends) == 1 and not isinstance(result, tuple | list | dict)
+        # Only the containers: the values of the first call are let go.
+        containers = None if single else unflatten(result, [0] * len(ends))
+        return _Entry(program, containers, _runner(program, backend, fused))
+
+    def _require_own(self, end: Any, tape: Tape) -> None:
+        if isinstance(end, Box) and not (isinstance(end, Tracer) and end.tape is tape):
+            message = (
+                f"{self._who} is compiled, and returned a node that comes from outside of it, such "
+                "as a Variable that it uses. Pass what it depends on as an argument."
+            )
+            raise TracingError(message)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._who}, {len(self._entries)} programs>"
+
+
+def _with_leaves(tree: Any, function: Callable[[Any], Any]) -> Any:
+    return unflatten(tree, [function(leaf) for leaf in leaves(tree)])
+
+
+def _runner(program: Program, backend: Backend | None, fused: bool) -> Callable[[list[Any]], Any]:
+    """How a program is run: by the backend's own kernel, by its compiler, or line by line."""
+    kernel = backend.kernels.get("graph_program") if backend is not None and fused else None
+    if kernel is not None and kernel.accepts(program):
+        run = kernel.call(program)
+    else:
+        run = python_function(program)
+        opaque = any(operation.kind != "listed" for operation in program.operations)
+        if backend is not None and fused and not opaque:
+            run = backend.jit(run)
+    if not program.constants:
+        return lambda inputs: run(*inputs)
+    return lambda inputs: run(*arguments_of(program, inputs))
+
+
+def compile(
+    function: Callable[..., Any],
+    *,
+    backend: str | Backend | None = None,
+    fused: bool | None = None,
+) -> Compiled:
+    """The same function, as a static graph: traced once, simplified, and run as generated code.
+
+    The first call with arrays of given shapes and dtypes runs the function and writes down what it
+    does; common parts are shared, what no result needs is dropped, and later calls run the code
+    that was made of it: one compiled function on Numba, in which chains of element-wise functions
+    are one loop; a jitted one on JAX; a line for each operation on NumPy. The function may use
+    transforms: `compile(grad(f))` is the usual case.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays, Python floats, and tuples, lists and dicts of them; an int, a bool, a str or None
+        is part of the program, and another one makes another program. Without effects.
+    backend : {"numpy", "numba", "jax", "cupy"} or None
+        None: that of the arrays, or of the context; Numba, whose arrays are NumPy's, is asked for.
+    fused : bool or None
+        False: a line for each operation on every backend, which is the oracle.
+
+    Returns
+    -------
+    Compiled
+        A callable; its method `program(*args)` shows what was made.
+
+    Raises
+    ------
+    TracingError
+        For a function that looks at numbers: a branch, a loop, an index or a mask that depends on
+        them. The place is named.
+
+    Notes
+    -----
+    Arrays from around the function are read anew in every call; everything else from around it, and
+    random numbers that it draws, stay as they were when it was traced.
+
+    Examples
+    --------
+    >>> from xpfit.core.graph import compile, grad, namespace
+    >>> xp = namespace(np)
+    >>> slope = compile(grad(lambda x: xp.sum(xp.sin(x) * x)))
+    >>> slope(np.asarray([0.0, 1.0])).round(4).tolist()
+    [0.0, 1.3818]
+    """
+    if not callable(function):
+        message = (
+            f"compile was given {type(function).__name__}, which cannot be called. Give a function "
+            "of arrays: compile(f), not compile(f(x))."
+        )
+        raise TypeError(message)
+    return Compiled(function, backend, fused)
