@@ -143,3 +143,18 @@ def _common_dtype(arguments: tuple[Any, ...], names: Names) -> Any:
     if common.kind != "f" and any(isinstance(argument, float) for argument in arguments):
         return np.dtype(np.float64)
     return common
+
+
+def sines_and_cosines(values: list[Any], members: list[int]) -> dict[int, tuple[int, int]]:
+    """The sine and the cosine of one value, by the number of either, where a loop has both."""
+    of: dict[str, dict[int, int]] = {"sin": {}, "cos": {}}
+    for n in members:
+        operation = values[n]
+        if operation.name in of:
+            of[operation.name][operation.arguments[0].number] = n
+    pairs: dict[int, tuple[int, int]] = {}
+    for argument, sine in of["sin"].items():
+        if argument in of["cos"]:
+            cosine = of["cos"][argument]
+            pairs[sine] = pairs[cosine] = sine, cosine
+    return pairs

@@ -12,7 +12,16 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from .graph_expressions import DTYPES, FLOATS, Names, expression, is_elementwise
+import numpy as np
+
+from .graph_expressions import (
+    DTYPES,
+    FLOATS,
+    Names,
+    expression,
+    is_elementwise,
+    sines_and_cosines,
+)
 
 REDUCTIONS = ("sum", "mean", "max", "min")
 # Entries that are summed at a time: two of such blocks stay in the nearest cache.
@@ -205,8 +214,18 @@ class LoopWriter:
 
         names = Names(self.values, entry)
         lines = []
+        pairs = sines_and_cosines(self.values, loop.members)
         for n in loop.members:
-            lines.append(f"t{n} = {expression(self.values[n], names)}")
+            sine, cosine = pairs.get(n, (n, n))
+            if sine == cosine:
+                lines.append(f"t{n} = {expression(self.values[n], names)}")
+            elif n == min(sine, cosine):
+                argument = names.operand(self.values[n].arguments[0], np.dtype(np.float64))
+                lines.append(f"t{sine}, t{cosine} = sincos({argument})")
+                if self.values[n].dtype != np.float64:
+                    lines += [
+                        f"t{m} = np.{self.values[m].dtype.name}(t{m})" for m in (sine, cosine)
+                    ]
             if n in self.kept:
                 lines.append(f"{self._indexed(n, loop.shape)} = t{n}")
         for n in loop.sums:

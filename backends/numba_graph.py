@@ -21,6 +21,7 @@ from numba import njit
 
 from .graph_sums import block_max, block_min, block_sum, larger, smaller
 from .scalar import scalar_namespace
+from .trigonometric import sincos
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -28,7 +29,7 @@ from .scalar import scalar_namespace
 
 
 def numba_source(program: Any) -> str:
-    """Source of `run(*inputs_and_constants)`, which returns a tuple of the results.
+    """Source of `run(*inputs, *constants)`, which returns a tuple of the results.
 
     Raises
     ------

@@ -132,6 +132,18 @@ def fused_enabled(fused: bool | None = None) -> bool:
     raise ValueError(message)
 
 
+def context_choice() -> tuple[str | None, bool | None]:
+    """What `use_backend` and `use_fused` say here: quick to ask, for what is kept for each choice.
+
+    Examples
+    --------
+    >>> from xpfit.backends import context_choice
+    >>> context_choice()
+    (None, None)
+    """
+    return _context_backend.get(), _context_fused.get()
+
+
 def is_host_backend(name: str) -> bool:
     """Whether a backend computes on NumPy's arrays, in the memory of the host.
 

@@ -10,7 +10,7 @@ from ..optimizers.tree import leaves
 from .jacobians import jacobian
 from .namespace import space_of
 from .node import TRACE_LEVEL, Box, Dual, Node
-from .primitive import Primitive, zeros_like
+from .primitive import Primitive, add_part, zeros_like
 from .tracer import record
 from .transforms import jvp, vjp
 
@@ -72,11 +72,12 @@ class _Whole(Primitive):
         )
         raise TypeError(message)
 
-    def pull_together(self, node: Node, g: Any) -> list[Any]:
+    def pull_into(self, node: Node, g: Any, found: dict[int, Any]) -> None:
         parts = self._pull_all(node, g)
         if any(isinstance(part, Box) and part.level == node.level for part in parts):
             self._refuse_closed_over()
-        return [parts[i] for i, _ in node.parents]
+        for i, parent in node.parents:
+            add_part(found, parent.key, parts[i])
 
     def push(
         self, value: Any, tangents: dict[int, Any], arguments: list[Any], options: dict[str, Any]

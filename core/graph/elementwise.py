@@ -78,6 +78,18 @@ class Unary(Elementwise):
             return super().__call__(x, **options)
         return self.function(x)
 
+    def pull_into(self, node: Node, g: Any, found: dict[int, Any]) -> None:
+        factor, value = self.factors[0], node.value
+        if factor is None:
+            return
+        if factor is MINUS_ONE:
+            g = -g
+        elif factor is not ONE:
+            space = self.space if isinstance(value, Box) else self.space.plain
+            g = g * factor(space, value, node.arguments[0])
+        key = node.parents[0][1].key
+        found[key] = found[key] + g if key in found else g
+
 
 class Binary(Elementwise):
     """An element-wise function of two arguments; as `Unary`, for the same reason."""
@@ -85,11 +97,13 @@ class Binary(Elementwise):
     __slots__ = ()
 
     def __call__(self, a: Any, b: Any, **options: Any) -> Any:
-        first, second = isinstance(a, Box), isinstance(b, Box)
-        if not (first or second):
-            return self.function(a, b, **options)
-        if options or (first and type(a) is not Node) or (second and type(b) is not Node):
+        first, second = type(a) is Node, type(b) is Node
+        if options or not (first or second):
+            if not options and not isinstance(a, Box) and not isinstance(b, Box):
+                return self.function(a, b)
             return super().__call__(a, b, **options)
+        if (isinstance(b, Box) and not second) or (isinstance(a, Box) and not first):
+            return super().__call__(a, b)
         parents: tuple[tuple[int, Node], ...]
         if not second or (first and a.level > b.level):
             x, inner, parents = a, (a.value, b), ((0, a),)
@@ -105,6 +119,23 @@ class Binary(Elementwise):
         if x.level < 1 and not recording.on:
             return value
         return Node(value, x.level, self.space, self, inner, None, parents)
+
+    def pull_into(self, node: Node, g: Any, found: dict[int, Any]) -> None:
+        value, (a, b) = node.value, node.arguments
+        space = self.space if isinstance(value, Box) else self.space.plain
+        for i, parent in node.parents:
+            factor, part = self.factors[i], g
+            if factor is None:
+                continue
+            if factor is MINUS_ONE:
+                part = -g
+            elif factor is not ONE:
+                part = g * factor(space, value, a, b)
+            shape = parent.value.shape
+            if part.shape != shape:
+                part = sum_to_shape(self.space, part, shape)
+            key = parent.key
+            found[key] = found[key] + part if key in found else part
 
 
 def ONE(*_: Any) -> float:  # noqa: N802 - a constant, in the place of a function

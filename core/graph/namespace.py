@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from types import SimpleNamespace
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -15,7 +16,7 @@ from array_api_compat import array_namespace
 from ...backends import Array, BackendUnavailableError, resolve_backend
 from . import structural as rules
 from .composed import COMPOSED, LINALG, Unlisted, has_box, on_boxes, unlisted
-from .elementwise import FACTORS, FLAT, Binary, Unary
+from .elementwise import FACTORS, FLAT, Binary, Elementwise, Unary
 from .node import Box, unboxed
 from .primitive import Primitive, Structural
 from .tracer import concrete, record
@@ -99,6 +100,12 @@ class GraphNamespace:
         }
         listed |= {"solve": self.solve, "matmul": self.matmul}
         self.linalg = Unlisted("linalg", xp.linalg, listed)
+        # For derivatives of plain arrays: the library's functions, without a look for nodes.
+        self.plain = SimpleNamespace(
+            zeros_like=xp.zeros_like,
+            where=_where(xp),
+            **{k: own.function for k, own in vars(self).items() if isinstance(own, Elementwise)},
+        )
         for ours, theirs in ALIASES.items():
             if theirs != "concat" and hasattr(self, theirs):
                 setattr(self, ours, getattr(self, theirs))

@@ -27,9 +27,6 @@ class Primitive:
 
     __slots__ = ("__name__", "function", "name", "space")
 
-    # (node, g) -> the parts of all its parents, where they are found together.
-    pull_together: Any = None
-
     def __init__(self, name: str, function: Callable[..., Any], space: Any) -> None:
         self.name = self.__name__ = name
         self.function, self.space = function, space
@@ -82,6 +79,17 @@ class Primitive:
                 )
                 raise TypeError(message)
 
+    def pull_into(self, node: Node, g: Any, found: dict[int, Any]) -> None:
+        """Add the parts of g, the derivative with respect to the node, that its parents have.
+
+        Parameters
+        ----------
+        found : dict
+            From the key of a node to its derivative as far as it is known.
+        """
+        for i, parent in node.parents:
+            add_part(found, parent.key, self.pull(node, i, g))
+
     def pull(self, node: Node, i: int, g: Any) -> Any:
         """The part of g, the derivative with respect to the node, that argument i has; None for 0.
 
@@ -94,6 +102,12 @@ class Primitive:
     ) -> Any:
         """The derivative of the value along the tangents of its arguments; None for 0."""
         raise NotImplementedError
+
+
+def add_part(found: dict[int, Any], key: int, part: Any) -> None:
+    """Add a part of a derivative to those that were found before; None is 0."""
+    if part is not None:
+        found[key] = found[key] + part if key in found else part
 
 
 def shape_of(value: Any) -> tuple[int, ...]:

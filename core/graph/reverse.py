@@ -52,20 +52,6 @@ def pull_back(ends: Sequence[Node], seeds: Sequence[Any]) -> dict[int, Any]:
         primitive = node.primitive
         if primitive is None:
             leaves[node.key] = g
-        elif primitive.pull_together is not None:
-            parts = primitive.pull_together(node, g)
-            for (_, parent), part in zip(node.parents, parts, strict=True):
-                _add(found, parent.key, part)
         else:
-            for i, parent in node.parents:
-                part, key = primitive.pull(node, i, g), parent.key
-                if key in found:
-                    _add(found, key, part)
-                elif part is not None:
-                    found[key] = part
+            primitive.pull_into(node, g, found)
     return leaves
-
-
-def _add(found: dict[int, Any], key: int, part: Any) -> None:
-    if part is not None:
-        found[key] = part if key not in found else found[key] + part

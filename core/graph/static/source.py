@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Callable
 from typing import Any
 
-from .program import Constant, Operation, Program, Slot
+from .program import Operation, Program, Slot
 
 _SIGNS = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "pow": "**", "matmul": "@",
@@ -70,12 +70,13 @@ def _same_shape(value: Any, shape: tuple[int, ...], name: str) -> Any:
 
 
 def python_source(program: Program) -> tuple[str, dict[str, Any]]:
-    """The source of `run(*inputs_and_constants)`, which returns a tuple, and what its names mean.
+    """The source of `run(*inputs, *constants)`, which returns a tuple, and what its names mean.
 
     Values are let go after their last use.
     """
     names = _Names()
     names.bound["same_shape"] = _same_shape
+    # Inputs come first, so those are followed by the constants.
     given = [
         f"v{number}"
         for number, value in enumerate(program.values)
@@ -110,13 +111,3 @@ def python_function(program: Program) -> Callable[..., tuple[Any, ...]]:
     exec(compile(source, "<compiled by xpfit>", "exec"), scope)
     run: Callable[..., tuple[Any, ...]] = scope["run"]
     return run
-
-
-def arguments_of(program: Program, inputs: list[Any]) -> list[Any]:
-    """What `run` is called with: inputs and constants, in the order of their values."""
-    waiting = iter(inputs)
-    return [
-        value.value if isinstance(value, Constant) else next(waiting)
-        for value in program.values
-        if not isinstance(value, Operation)
-    ]
