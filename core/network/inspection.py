@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..text_table import text_table
+from ..text_table import bytes_text, text_table
 from .layer import Layer
 from .network import Network
 
@@ -84,22 +84,22 @@ class NetworkSummary:
         head = ["", "layer", "output", "parameters", "statistics", "activations"]
         batch = f"{self.batch_size:,} x {self.n_features:,}"
         size = self.batch_size * self.n_features * np.dtype(self.dtype).itemsize
-        rows = [["", "X", batch, "", "", _bytes(size)]]
+        rows = [["", "X", batch, "", "", bytes_text(size)]]
         for layer in self.layers:
             shape = " x ".join(f"{n:,}" for n in layer.output_shape)
             rows.append([
                 str(layer.number), layer.name, shape, f"{layer.n_parameters:,}",
                 f"{layer.n_statistics:,}" if layer.n_statistics else "",
-                _bytes(layer.activation_bytes),
+                bytes_text(layer.activation_bytes),
             ])  # fmt: skip
         rows.append(["", self.output, "", "", "", ""])
         slots = "slot" if self.n_slots == 1 else "slots"
         memory = [
-            [f"{self.n_parameters:,} parameters", _bytes(self.parameter_bytes)],
-            ["their gradient", _bytes(self.gradient_bytes)],
-            [f"{self.n_slots} {slots} of the optimizer", _bytes(self.slot_bytes)],
-            ["activations of one batch", _bytes(self.activation_bytes)],
-            ["together", _bytes(self.total_bytes)],
+            [f"{self.n_parameters:,} parameters", bytes_text(self.parameter_bytes)],
+            ["their gradient", bytes_text(self.gradient_bytes)],
+            [f"{self.n_slots} {slots} of the optimizer", bytes_text(self.slot_bytes)],
+            ["activations of one batch", bytes_text(self.activation_bytes)],
+            ["together", bytes_text(self.total_bytes)],
         ]
         layers = "1 layer" if len(self.layers) == 1 else f"{len(self.layers)} layers"
         title = f"{layers} on {self.n_features:,} columns, {self.dtype}"
@@ -107,13 +107,6 @@ class NetworkSummary:
         return f"{title}\n\n{table}\n\n{text_table(['memory', ''], memory)}"
 
     __repr__ = __str__
-
-
-def _bytes(n: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n >= size:
-            return f"{n / size:.3g} {unit}"
-    return f"{n} B"
 
 
 def summary(

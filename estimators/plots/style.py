@@ -1,4 +1,4 @@
-"""The look that the pictures share, and the axes they are drawn on."""
+"""The look that the pictures of fits share: that of `core.pictures`, and axes for costs."""
 
 from __future__ import annotations
 
@@ -7,60 +7,24 @@ from typing import Any
 
 import numpy as np
 
-INK, MUTED, GRID, EDGE = "#1f2933", "#66727f", "#e4e8ec", "#b8c0c8"
-# Told apart by people who see no red or no green, too.
-COLOURS = ("#1f6fb2", "#d9662b", "#3c8d5a", "#8a5aa8", "#b08a1e", "#4aa3b8", "#b0486b", "#66727f")
+from ...core.pictures import COLOURS, EDGE, INK, MUTED, axes_for, legend, name_axes, plain
+
+__all__ = [
+    "COLOURS",
+    "EDGE",
+    "INK",
+    "LOG_RATIO",
+    "MUTED",
+    "axes_for",
+    "label_decimally",
+    "legend",
+    "name_axes",
+    "plain",
+    "scale_costs",
+]
+
 # Of the largest and the smallest cost, from which on a logarithmic axis shows more.
 LOG_RATIO = 10.0
-
-
-def axes_for(ax: Any, width: float = 6.4, height: float = 4.2) -> Any:
-    """The axes given, left as they look, or new ones in the look of the house.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        Where matplotlib is not installed; it says how to install it.
-    TypeError
-        For anything that is not one matplotlib Axes.
-    """
-    if ax is not None:
-        if not hasattr(ax, "plot") or not hasattr(ax, "set_xlabel"):
-            message = f"ax must be one matplotlib Axes, not {type(ax).__name__}."
-            raise TypeError(message)
-        return ax
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as problem:
-        if (problem.name or "").partition(".")[0] != "matplotlib":
-            raise
-        message = 'xpfit.plots needs matplotlib: pip install "xpfit[plot]".'
-        raise ModuleNotFoundError(message, name="matplotlib") from problem
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.set_axisbelow(True)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.tick_params(which="both", colors=MUTED, labelsize=9)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name in {"left", "bottom"})
-        spine.set_color(EDGE)
-    return axes
-
-
-def name_axes(axes: Any, x: str, y: str, title: str = "") -> None:
-    """Say what is shown; a title that is there already stays."""
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    if title and not axes.get_title(loc="left") and not axes.get_title():
-        axes.set_title(title, loc="left", fontsize=11, color=INK)
-
-
-def legend(axes: Any, **more: Any) -> None:
-    """A legend of what has a label, without a frame."""
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(**{"frameon": False, "fontsize": 9, "labelcolor": INK, **more})
 
 
 def scale_costs(axes: Any, costs: Sequence[Any]) -> None:
@@ -82,15 +46,3 @@ def label_decimally(axis: Any, span: float) -> None:
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
-
-
-def plain(text: object) -> str:
-    """A label in which matplotlib reads no mathematics, and which it does not hide.
-
-    Examples
-    --------
-    >>> plain("_price in $")
-    ' _price in \\\\$'
-    """
-    shown = str(text).replace("$", r"\$")
-    return f" {shown}" if shown.startswith("_") else shown
