@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .custom import checkpoint, custom_jvp, custom_vjp, implicit
+from .draw import draw
 from .jacobians import directional_derivative, hessian, hvp, jacobian
 from .namespace import GraphNamespace, namespace
 from .static.compiled import Compiled, compile
@@ -20,6 +21,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "directional_derivative",
+    "draw",
     "elementwise_grad",
     "grad",
     "hessian",

@@ -22,7 +22,7 @@ class _Whole(Primitive):
 
     def __init__(self, kind: str, function: Function, pull_all: Any, push_all: Any) -> None:
         super().__init__(getattr(function, "__name__", "function"), function, None)
-        self._kind, self._pull_all, self._push_all = kind, pull_all, push_all
+        self.kind, self._pull_all, self._push_all = kind, pull_all, push_all
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         level = max((a.level for a in arguments if isinstance(a, Box)), default=0.0)
@@ -43,7 +43,7 @@ class _Whole(Primitive):
         self._require_one(value)
         # Boxes further out than the arguments are constants here, and are followed out there.
         if isinstance(value, Box) and value.level >= level:
-            if self._kind == "checkpoint":
+            if self.kind == "checkpoint":
                 return self.function(*arguments, **options)
             self._refuse_closed_over()
         result = self.recorded(value, level, inner, parents, options)
@@ -58,7 +58,7 @@ class _Whole(Primitive):
     def _require_one(self, value: Any) -> None:
         if isinstance(value, tuple | list | dict) or value is None:
             message = (
-                f"{self._kind} was given {self.name}, which returned {type(value).__name__} with "
+                f"{self.kind} was given {self.name}, which returned {type(value).__name__} with "
                 f"{len(leaves(value))} arrays. It must return one array: stack or concatenate "
                 "them."
             )
@@ -66,7 +66,7 @@ class _Whole(Primitive):
 
     def _refuse_closed_over(self) -> None:
         message = (
-            f"{self._kind} was given {self.name}, which uses a node from around it, such as the w "
+            f"{self.kind} was given {self.name}, which uses a node from around it, such as the w "
             "of lambda x: x * w, whose derivative would be lost. Pass it as an argument: "
             "lambda x, w: x * w."
         )

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Below variables, which are below all levels of transforms: values of a program that is traced.
 TRACE_LEVEL = 0.25
 
 _levels = itertools.count(1)
-_order = itertools.count()
+# The numbers that nodes get, one after the other.
+_order: Iterator[int] = itertools.count()
 
 
 def next_level() -> int:
@@ -253,3 +256,32 @@ class _Recording(threading.local):
 
 # Whether `Variable`s are followed: each thread for itself.
 recording = _Recording()
+
+
+class _Calling:
+    """The same numbers, and a call of a function for each."""
+
+    def __init__(self, numbers: Iterator[int], function: Callable[[], None]) -> None:
+        self._numbers, self._function = numbers, function
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        self._function()
+        return next(self._numbers)
+
+
+@contextmanager
+def each_node_calls(function: Callable[[], None]) -> Iterator[None]:
+    """Within it function() is called for every node that is made, in any thread.
+
+    It stands where nodes get their numbers, so that at other times nothing is asked for a node.
+    One at a time: the caller sees to that.
+    """
+    global _order
+    before, _order = _order, _Calling(_order, function)
+    try:
+        yield
+    finally:
+        _order = before

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from .node import Node
 
 _KEY = operator.attrgetter("key")
+
+
+class _Watching(threading.local):
+    each: Callable[[Node, Any], None] | None = None
+
+
+# Who looks on at reverse mode: each thread for itself.
+_watching = _Watching()
+
+
+@contextmanager
+def watched(each: Callable[[Node, Any], None]) -> Iterator[None]:
+    """Within it each(node, g) is called in this thread with every node that is gone through.
+
+    g is the derivative with respect to the node, complete: its part of every use is in it. Nodes
+    whose derivative is 0 because nothing came from them are not gone through.
+    """
+    before, _watching.each = _watching.each, each
+    try:
+        yield
+    finally:
+        _watching.each = before
 
 
 def reachable(ends: Sequence[Node]) -> list[Node]:
@@ -42,13 +66,15 @@ def pull_back(ends: Sequence[Node], seeds: Sequence[Any]) -> dict[int, Any]:
     found: dict[int, Any] = {}
     for end, seed in zip(ends, seeds, strict=True):
         found[end.key] = seed if end.key not in found else found[end.key] + seed
-    order, leaves = reachable(ends), {}
+    order, leaves, watch = reachable(ends), {}, _watching.each
     while order:
         # Nodes are let go as they are done, and with them the arrays that they kept.
         node = order.pop()
         g = found.pop(node.key, None)
         if g is None:
             continue
+        if watch is not None:
+            watch(node, g)
         primitive = node.primitive
         if primitive is None:
             leaves[node.key] = g
