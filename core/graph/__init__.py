@@ -5,6 +5,7 @@ from __future__ import annotations
 from .custom import checkpoint, custom_jvp, custom_vjp, implicit
 from .draw import draw
 from .jacobians import directional_derivative, hessian, hvp, jacobian
+from .memory import compare_memory, memory_profile
 from .namespace import GraphNamespace, namespace
 from .static.compiled import Compiled, compile
 from .tracer import TracingError
@@ -18,6 +19,7 @@ __all__ = [
     "Variable",
     "checkpoint",
     "compile",
+    "compare_memory",
     "custom_jvp",
     "custom_vjp",
     "directional_derivative",
@@ -29,6 +31,7 @@ __all__ = [
     "implicit",
     "jacobian",
     "jvp",
+    "memory_profile",
     "namespace",
     "no_grad",
     "value_and_grad",

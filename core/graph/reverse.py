@@ -53,20 +53,22 @@ def reachable(ends: Sequence[Node]) -> list[Node]:
     return found
 
 
-def pull_back(ends: Sequence[Node], seeds: Sequence[Any]) -> dict[int, Any]:
+def pull_back(ends: list[Node], seeds: Sequence[Any]) -> dict[int, Any]:
     """The derivative with respect to every node without parents, by its key.
 
     Parameters
     ----------
-    ends : sequence of Node
-        Results, all of one level.
+    ends : list of Node
+        Results, all of one level. The list is emptied: who keeps none of them elsewhere has no more
+        in memory than what is still to be done.
     seeds : sequence of arrays, or nodes further out
         The derivative with respect to each of them.
     """
     found: dict[int, Any] = {}
-    for end, seed in zip(ends, seeds, strict=True):
-        found[end.key] = seed if end.key not in found else found[end.key] + seed
+    for key, seed in zip(map(_KEY, ends), seeds, strict=True):
+        found[key] = seed if key not in found else found[key] + seed
     order, leaves, watch = reachable(ends), {}, _watching.each
+    ends.clear()
     while order:
         # Nodes are let go as they are done, and with them the arrays that they kept.
         node = order.pop()
