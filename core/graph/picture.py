@@ -16,7 +16,7 @@ from .layout import Layout, Point, layered
 from .listing import Constant, ListedNode, shown
 
 # In points, where the figure is our own.
-SIZE, LINE, PAD, GAP, SPACE, MARGIN, HEAD = 9.0, 13.0, 7.0, 30.0, 14.0, 10.0, 5.0
+SIZE, LINE, PAD, GAP, SPACE, MARGIN, HEAD = 9.0, 13.0, 9.0, 30.0, 14.0, 10.0, 5.0
 LEAF, OPERATION, CONSTANT = "#e6f0f8", "#ffffff", "#eef0f2"
 GRADIENT = COLOURS[1]
 # Arrows into the others are numbered: a - b is not b - a.
