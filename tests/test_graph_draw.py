@@ -198,12 +198,14 @@ def test_files(tmp_path: Path) -> None:
     drawing = draw(polynomial, 2.0, 3.0, path=tmp_path / "graph.svg")
     text = (tmp_path / "graph.svg").read_text("utf-8")
     assert 'id="add | value 10 | gradient 1"' in text
+    drawing.save(tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_text("utf-8") == text
     drawing.save(str(tmp_path / "graph.PNG"))
     assert (tmp_path / "graph.PNG").read_bytes().startswith(b"\x89PNG")
     for name, what in (("graph.gif", "is .gif"), ("graph", "is missing")):
         with pytest.raises(ValueError, match=rf"{what}\. It writes \.svg and \.png"):
             drawing.save(tmp_path / name)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_large_graphs_are_text(tmp_path: Path) -> None:

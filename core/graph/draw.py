@@ -111,9 +111,13 @@ class Drawing:
                 f"{ending or 'missing'}. It writes {' and '.join(ENDINGS)}."
             )
             raise ValueError(message)
-        # Without a date, the same graph is the same file.
+        figure = self.plot().figure
+        import matplotlib as mpl
+
+        # The same graph is the same file: without a date, and without names drawn by chance.
         metadata = {"Date": None} if ending == ".svg" else None
-        self.plot().figure.savefig(path, dpi=150, metadata=metadata)
+        with mpl.rc_context({"svg.hashsalt": "xpfit"}):
+            figure.savefig(path, dpi=150, metadata=metadata)
 
 
 def draw(
