@@ -30,7 +30,7 @@ class _Whole(Primitive):
             self._require_positions(options)
             return self.function(*arguments, **options)
         if level == TRACE_LEVEL:
-            if self._kind == "implicit":  # how a root is found is not looked at
+            if self.kind == "implicit":  # how a root is found is not looked at
                 return record(self.name, self.function, arguments, options, "opaque")
             return self.function(*arguments, **options)
         parents = [
