@@ -256,7 +256,7 @@ def _compare(
 ) -> Comparison:
     floor = plan.atol * max(1.0, abs(function(x))) / plan.rtol
     worst: tuple[float, int, float] = (-1.0, 0, 0.0)
-    absolute, chosen = 0.0, _entries(x.size, plan.max_entries)
+    absolute, chosen = 0.0, chosen_entries(x.size, plan.max_entries)
     for at in chosen:
         own = float(g.flat[at])
         tries = []
@@ -291,7 +291,8 @@ def _derivative(
     return total / h
 
 
-def _entries(size: int, most: int | None) -> list[int]:
+def chosen_entries(size: int, most: int | None) -> list[int]:
+    """Which entries are compared: all, or `most` of them, drawn at random but always the same."""
     if most is None or size <= most:
         return list(range(size))
     return sorted(np.random.default_rng(0).choice(size, most, replace=False).tolist())

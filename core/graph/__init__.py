@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .checking import check_gradients
 from .custom import checkpoint, custom_jvp, custom_vjp, implicit
 from .draw import draw
 from .jacobians import directional_derivative, hessian, hvp, jacobian
@@ -17,6 +18,7 @@ __all__ = [
     "GraphNamespace",
     "TracingError",
     "Variable",
+    "check_gradients",
     "checkpoint",
     "compare_memory",
     "compile",

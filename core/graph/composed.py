@@ -148,26 +148,49 @@ def triu(s: Any, x: Any, k: int = 0) -> Any:
     return s.where(_square_mask(s, x, "triu", k), x, 0.0)
 
 
-def diagonal(s: Any, x: Any) -> Any:
-    """The diagonal of a matrix."""
-    rows, columns = _matrix("diagonal", x)
-    n = min(rows, columns)
-    return s.reshape(x, (-1,))[: n * (columns + 1) : columns + 1]
+def diagonal(s: Any, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """NumPy's: of the first two axes, or two others; the last axis of the result is along it."""
+    first, second = _two_axes("diagonal", x, axis1, axis2)
+    rest = [axis for axis in range(x.ndim) if axis not in (first, second)]
+    return _last_diagonal(s, s.permute_dims(x, (*rest, first, second)), offset)
 
 
-def trace(s: Any, x: Any) -> Any:
-    """The sum of the diagonal of a matrix."""
-    return s.sum(diagonal(s, x))
+def trace(s: Any, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """NumPy's: the sum of that diagonal."""
+    _two_axes("trace", x, axis1, axis2)
+    return s.sum(diagonal(s, x, offset, axis1, axis2), axis=-1)
 
 
-def _matrix(who: str, x: Any) -> tuple[int, ...]:
-    if x.ndim != 2:
+def linalg_diagonal(s: Any, x: Any, *, offset: int = 0) -> Any:
+    """The standard's: of the last two axes, so that a stack of matrices has a stack of them."""
+    return diagonal(s, x, offset, *_two_axes("linalg.diagonal", x, -2, -1))
+
+
+def linalg_trace(s: Any, x: Any, *, offset: int = 0) -> Any:
+    """The standard's: the sum of that diagonal."""
+    return trace(s, x, offset, *_two_axes("linalg.trace", x, -2, -1))
+
+
+def _last_diagonal(s: Any, x: Any, offset: int) -> Any:
+    *rest, rows, columns = shape_of(x)
+    start = offset if offset >= 0 else -offset * columns
+    n = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    # One beyond the last entry, since the standard lets no slice reach past the end.
+    stop = start + (n - 1) * (columns + 1) + 1
+    flat = s.reshape(x, (*rest, rows * columns))
+    return flat[..., start : stop : columns + 1] if n else flat[..., :0]
+
+
+def _two_axes(who: str, x: Any, axis1: int, axis2: int) -> tuple[int, int]:
+    ndim = x.ndim
+    inside = all(-ndim <= axis < ndim for axis in (axis1, axis2))
+    if ndim < 2 or not inside or (axis1 - axis2) % ndim == 0:
         message = (
-            f"{who} of a node was asked of an array of shape {x.shape}. Give a matrix, or write "
-            "it with xp.sum and xp.where."
+            f"{who} of a node was asked of the axes {axis1} and {axis2} of an array of shape "
+            f"{x.shape}. Give a matrix, or an array with these two axes."
         )
         raise ValueError(message)
-    return shape_of(x)
+    return axis1 % ndim, axis2 % ndim
 
 
 def norm(s: Any, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
@@ -192,4 +215,6 @@ COMPOSED: dict[str, Any] = {
     "var": var, "std": std, "prod": prod, "take": take, "tril": tril, "triu": triu,
     "diagonal": diagonal, "trace": trace,
 }  # fmt: skip
-LINALG: dict[str, Any] = {"norm": norm, "vector_norm": vector_norm}
+LINALG: dict[str, Any] = {
+    "norm": norm, "vector_norm": vector_norm, "diagonal": linalg_diagonal, "trace": linalg_trace,
+}  # fmt: skip

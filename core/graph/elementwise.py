@@ -11,16 +11,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .node import Box, Node, recording
-from .primitive import Primitive, shape_of, sum_to_shape
+from .node import Box, Node, recording, unboxed
+from .primitive import Primitive, plus, shape_of, sum_to_shape, times
 
 
 class Elementwise(Primitive):
     """A function of entries that broadcast: each argument has a factor, the partial derivative.
 
     The factors are functions (space, value, *arguments); ONE and MINUS_ONE are spared the product,
-    None is no derivative. Products and sums are written with operators: on plain arrays they are
-    the library's own, without a call of ours around them.
+    None is no derivative. Products are the library's operators, a box on the left as in `plus`.
     """
 
     __slots__ = ("factors",)
@@ -38,7 +37,7 @@ class Elementwise(Primitive):
         if factor is MINUS_ONE:
             g = -g
         elif factor is not ONE:
-            g = g * factor(self.space, node.value, *node.arguments)
+            g = times(g, factor(self.space, node.value, *node.arguments))
         shape = node.arguments[i].shape
         return g if g.shape == shape else sum_to_shape(self.space, g, shape)
 
@@ -53,8 +52,8 @@ class Elementwise(Primitive):
             if factor is MINUS_ONE:
                 tangent = -tangent
             elif factor is not ONE:
-                tangent = tangent * factor(self.space, value, *arguments)
-            total = tangent if total is None else total + tangent
+                tangent = times(tangent, factor(self.space, value, *arguments))
+            total = tangent if total is None else plus(total, tangent)
         if total is None:
             return None
         shape = shape_of(value)
@@ -85,10 +84,12 @@ class Unary(Elementwise):
         if factor is MINUS_ONE:
             g = -g
         elif factor is not ONE:
-            space = self.space if isinstance(value, Box) else self.space.plain
-            g = g * factor(space, value, node.arguments[0])
+            if isinstance(value, Box):
+                g = times(g, factor(self.space, value, node.arguments[0]))
+            else:
+                g = g * factor(self.space.plain, value, node.arguments[0])
         key = node.parents[0][1].key
-        found[key] = found[key] + g if key in found else g
+        found[key] = plus(found[key], g) if key in found else g
 
 
 class Binary(Elementwise):
@@ -122,7 +123,8 @@ class Binary(Elementwise):
 
     def pull_into(self, node: Node, g: Any, found: dict[int, Any]) -> None:
         value, (a, b) = node.value, node.arguments
-        space = self.space if isinstance(value, Box) else self.space.plain
+        boxed = isinstance(value, Box)
+        space = self.space if boxed else self.space.plain
         for i, parent in node.parents:
             factor, part = self.factors[i], g
             if factor is None:
@@ -130,12 +132,13 @@ class Binary(Elementwise):
             if factor is MINUS_ONE:
                 part = -g
             elif factor is not ONE:
-                part = g * factor(space, value, a, b)
+                part = factor(space, value, a, b)
+                part = times(g, part) if boxed else g * part
             shape = parent.value.shape
             if part.shape != shape:
                 part = sum_to_shape(self.space, part, shape)
             key = parent.key
-            found[key] = found[key] + part if key in found else part
+            found[key] = plus(found[key], part) if key in found else part
 
 
 def ONE(*_: Any) -> float:  # noqa: N802 - a constant, in the place of a function
@@ -153,30 +156,27 @@ def _power_base(s: Any, y: Any, a: Any, b: Any) -> Any:
     flat = b == 0
     if isinstance(flat, bool):
         return 0.0 if flat else b * s.pow(a, b - 1)
-    return b * s.pow(a, s.where(flat, 1.0, b - 1))
+    return s.multiply(b, s.pow(a, s.where(flat, 1.0, b - 1)))
 
 
 def _power_exponent(s: Any, y: Any, a: Any, b: Any) -> Any:
     zero = a == 0
     if isinstance(zero, bool):
+        # Python's logarithm of a Python number: NumPy's would make float64 of float32.
         return 0.0 if zero else y * (math.log(a) if a > 0 else math.nan)
     return y * s.log(s.where(zero, 1.0, a))
 
 
-def _first_larger(s: Any, y: Any, a: Any, b: Any) -> Any:
-    return s.where(a > b, 1.0, s.where(a == b, 0.5, s.zeros_like(y)))
+def _squares(s: Any, a: Any, b: Any) -> Any:
+    return plus(a * a, b * b)
 
 
-def _second_larger(s: Any, y: Any, a: Any, b: Any) -> Any:
-    return s.where(b > a, 1.0, s.where(a == b, 0.5, s.zeros_like(y)))
-
-
-def _first_smaller(s: Any, y: Any, a: Any, b: Any) -> Any:
-    return s.where(a < b, 1.0, s.where(a == b, 0.5, s.zeros_like(y)))
-
-
-def _second_smaller(s: Any, y: Any, a: Any, b: Any) -> Any:
-    return s.where(b < a, 1.0, s.where(a == b, 0.5, s.zeros_like(y)))
+def _share(s: Any, y: Any, larger: Any, smaller: Any) -> Any:
+    """1 where the one is larger, 1/2 where both are equal."""
+    # Plain arrays: comparisons of some libraries refuse a box on the right.
+    larger, smaller = unboxed(larger), unboxed(smaller)
+    equal = s.where(larger == smaller, 0.5, s.zeros_like(y))
+    return s.where(larger > smaller, 1.0, equal)
 
 
 FACTORS: dict[str, tuple[Any, ...]] = {
@@ -185,11 +185,17 @@ FACTORS: dict[str, tuple[Any, ...]] = {
     "multiply": (lambda s, y, a, b: b, lambda s, y, a, b: a),
     "divide": (lambda s, y, a, b: 1.0 / b, lambda s, y, a, b: -y / b),
     "pow": (_power_base, _power_exponent),
-    "maximum": (_first_larger, _second_larger),
-    "minimum": (_first_smaller, _second_smaller),
-    "atan2": (lambda s, y, a, b: b / (a * a + b * b), lambda s, y, a, b: -a / (a * a + b * b)),
-    "hypot": (lambda s, y, a, b: a / y, lambda s, y, a, b: b / y),
-    "logaddexp": (lambda s, y, a, b: s.exp(a - y), lambda s, y, a, b: s.exp(b - y)),
+    "maximum": (lambda s, y, a, b: _share(s, y, a, b), lambda s, y, a, b: _share(s, y, b, a)),
+    "minimum": (lambda s, y, a, b: _share(s, y, b, a), lambda s, y, a, b: _share(s, y, a, b)),
+    "atan2": (
+        lambda s, y, a, b: s.divide(b, _squares(s, a, b)),
+        lambda s, y, a, b: s.divide(-a, _squares(s, a, b)),
+    ),
+    "hypot": (lambda s, y, a, b: s.divide(a, y), lambda s, y, a, b: s.divide(b, y)),
+    "logaddexp": (
+        lambda s, y, a, b: s.exp(s.subtract(a, y)),
+        lambda s, y, a, b: s.exp(s.subtract(b, y)),
+    ),
     "negative": (MINUS_ONE,),
     "positive": (ONE,),
     "abs": (lambda s, y, x: s.sign(x),),

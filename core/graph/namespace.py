@@ -7,13 +7,13 @@ library; on nodes and dual numbers they also note what happened.
 from __future__ import annotations
 
 import functools
-import operator
 from types import SimpleNamespace
 from typing import Any
 
 from array_api_compat import array_namespace
 
-from ...backends import Array, BackendUnavailableError, resolve_backend
+from ...backends import Array
+from . import library
 from . import structural as rules
 from .composed import COMPOSED, LINALG, Unlisted, has_box, on_boxes, unlisted
 from .elementwise import FACTORS, FLAT, Binary, Elementwise, Unary
@@ -65,14 +65,14 @@ class GraphNamespace:
         self._xp = xp
         for name, factors in FACTORS.items():
             if hasattr(xp, name):
-                function = _OPERATORS.get(name) or getattr(xp, name)
+                function = library.OPERATORS.get(name) or getattr(xp, name)
                 kind = Unary if len(factors) == 1 else Binary
                 setattr(self, name, kind(name, function, self, factors))
         for name in FLAT:
             if hasattr(xp, name):
                 setattr(self, name, Unary(name, getattr(xp, name), self, (None,)))
         for name, (pull, push, names) in STRUCTURAL.items():
-            function = _SPECIAL[name](xp) if name in _SPECIAL else getattr(xp, name)
+            function = library.SPECIAL[name](xp) if name in library.SPECIAL else getattr(xp, name)
             setattr(self, name, Structural(name, function, self, pull, push, names))
         for name, composed in COMPOSED.items():
             if hasattr(xp, name):
@@ -83,14 +83,18 @@ class GraphNamespace:
         for name in OF_SHAPES:
             if hasattr(xp, name):
                 setattr(self, name, _of_shapes(getattr(xp, name)))
-        self.getitem = Structural("getitem", _getitem, self, rules.pull_getitem)
+        self.getitem = Structural("getitem", library.getitem, self, rules.pull_getitem)
         self._astype = Structural("astype", xp.astype, self, rules.pull_astype)
         self._take = Structural(
-            "take", getattr(xp, "take", None) or _getitem, self, rules.pull_take
+            "take", getattr(xp, "take", None) or library.getitem, self, rules.pull_take
         )
-        self._put = Structural("put", functools.partial(_put, xp), self, rules.pull_put)
+        self._put = Structural("put", functools.partial(library.put, xp), self, rules.pull_put)
         self._concat = Structural(
-            "concat", functools.partial(_concat, xp), self, rules.pull_concat, rules.push_concat
+            "concat",
+            functools.partial(library.concat, xp),
+            self,
+            rules.pull_concat,
+            rules.push_concat,
         )
         self.solve = Structural("solve", xp.linalg.solve, self, rules.pull_solve, rules.push_solve)
         listed: dict[str, Any] = {
@@ -103,7 +107,7 @@ class GraphNamespace:
         # For derivatives of plain arrays: the library's functions, without a look for nodes.
         self.plain = SimpleNamespace(
             zeros_like=xp.zeros_like,
-            where=_where(xp),
+            where=library.where_of(xp),
             **{k: own.function for k, own in vars(self).items() if isinstance(own, Elementwise)},
         )
         for ours, theirs in ALIASES.items():
@@ -147,11 +151,11 @@ class GraphNamespace:
 
     def outer(self, a: Any, b: Any) -> Any:
         """a_i b_j."""
-        return self.reshape(a, (-1, 1)) * self.reshape(b, (1, -1))
+        return self.multiply(self.reshape(a, (-1, 1)), self.reshape(b, (1, -1)))
 
     def vecdot(self, a: Any, b: Any, *, axis: int = -1) -> Any:
         """sum over an axis of a b."""
-        return self.sum(a * b, axis=axis)
+        return self.sum(self.multiply(a, b), axis=axis)
 
     def transpose(self, x: Any, axes: Any = None) -> Any:
         """The axes in another order; None: all the other way round."""
@@ -179,36 +183,6 @@ class GraphNamespace:
         return _einsum(self, subscripts, arrays)
 
 
-def _where(xp: Any) -> Any:
-    def where(condition: Any, a: Any, b: Any) -> Any:
-        # The standard wants arrays of one dtype.
-        dtype = a.dtype if hasattr(a, "dtype") else getattr(b, "dtype", None)
-        a, b = (
-            value if hasattr(value, "dtype") else xp.asarray(value, dtype=dtype) for value in (a, b)
-        )
-        return xp.where(condition, a, b)
-
-    return where
-
-
-def _reshape(xp: Any) -> Any:
-    # By position, because NumPy's name for it was another one before 2.1.
-    return lambda x, shape, **options: xp.reshape(x, shape, **options)
-
-
-# Names that the rules use and that the libraries do not agree on.
-_SPECIAL: dict[str, Any] = {"where": _where, "reshape": _reshape}
-
-# Operators take Python numbers too, and leave arrays in their dtype.
-_OPERATORS: dict[str, Any] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
-    "pow": operator.pow,
-}
-
-
 def _without_boxes(name: str, function: Any) -> Any:
     @functools.wraps(function)
     def plain(*arguments: Any, **options: Any) -> Any:
@@ -228,25 +202,6 @@ def _of_shapes(function: Any) -> Any:
     return plain
 
 
-def _getitem(x: Any, key: Any) -> Any:
-    return x[key]
-
-
-def _put(xp: Any, x: Any, key: Any, shape: tuple[int, ...]) -> Any:
-    whole = xp.zeros(shape, dtype=x.dtype)
-    try:
-        backend = resolve_backend(None, x)
-    except (TypeError, BackendUnavailableError):
-        # Of a library that is no backend: the standard has no indices that repeat.
-        whole[key] = x
-        return whole
-    return backend.at_add(whole, key, x)
-
-
-def _concat(xp: Any, *arrays: Any, axis: int = 0) -> Any:
-    return xp.concat(arrays, axis=axis)
-
-
 def _einsum(space: Any, subscripts: str, arrays: Any) -> Any:
     terms, found, wanted = subscripts.replace(" ", "").partition("->")
     letters = terms.split(",")
@@ -263,7 +218,7 @@ def _einsum(space: Any, subscripts: str, arrays: Any) -> Any:
         array = space.permute_dims(array, tuple(term.index(c) for c in present))
         sizes = dict(zip(present, array.shape, strict=True))
         array = space.reshape(array, tuple(sizes.get(c, 1) for c in every))
-        product = array if product is None else product * array
+        product = array if product is None else space.multiply(product, array)
     summed = tuple(range(len(wanted), len(every)))
     return space.sum(product, axis=summed) if summed else product
 

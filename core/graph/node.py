@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from array_api_compat import device
+
 # Below variables, which are below all levels of transforms: values of a program that is traced.
 TRACE_LEVEL = 0.25
 
@@ -58,6 +60,15 @@ class Box:
     def dtype(self) -> Any:
         """The dtype of the array inside."""
         return self.value.dtype
+
+    @property
+    def device(self) -> Any:
+        """Where the array inside lives."""
+        return device(unboxed(self))
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        # So that code which asks an array for its functions gets those that follow it.
+        return self.space
 
     @property
     def T(self) -> Any:  # noqa: N802 - the array standard's name

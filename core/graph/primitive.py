@@ -104,10 +104,20 @@ class Primitive:
         raise NotImplementedError
 
 
+def plus(a: Any, b: Any) -> Any:
+    """a + b, a box on the left: the operators of some libraries refuse one on the right."""
+    return b + a if isinstance(b, Box) else a + b
+
+
+def times(a: Any, b: Any) -> Any:
+    """a b, a box on the left, as in `plus`."""
+    return b * a if isinstance(b, Box) else a * b
+
+
 def add_part(found: dict[int, Any], key: int, part: Any) -> None:
     """Add a part of a derivative to those that were found before; None is 0."""
     if part is not None:
-        found[key] = found[key] + part if key in found else part
+        found[key] = plus(found[key], part) if key in found else part
 
 
 def shape_of(value: Any) -> tuple[int, ...]:

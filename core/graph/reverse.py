@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .node import Node
+from .primitive import plus
 
 _KEY = operator.attrgetter("key")
 
@@ -66,7 +67,7 @@ def pull_back(ends: list[Node], seeds: Sequence[Any]) -> dict[int, Any]:
     """
     found: dict[int, Any] = {}
     for key, seed in zip(map(_KEY, ends), seeds, strict=True):
-        found[key] = seed if key not in found else found[key] + seed
+        found[key] = seed if key not in found else plus(found[key], seed)
     order, leaves, watch = reachable(ends), {}, _watching.each
     ends.clear()
     while order:

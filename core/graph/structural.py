@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from .node import Node
-from .primitive import shape_of, sum_to_shape, zeros_like
+from .primitive import plus, shape_of, sum_to_shape, zeros_like
 
 Axes = tuple[int, ...]
 
@@ -21,7 +21,7 @@ def _option(node_options: Any, name: str, default: Any) -> Any:
 
 
 def _axes(axis: Any, ndim: int) -> Axes:
-    if axis is None:
+    if axis is None or ndim == 0:  # NumPy's sum of a number takes axis=0
         return tuple(range(ndim))
     return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
 
@@ -147,7 +147,7 @@ def pull_matmul(space: Any, g: Any, node: Node, i: int) -> Any:
     shape = shape_of(node.arguments[i])
     ndims = len(shape_of(a)), len(shape_of(b))
     if ndims == (1, 1):
-        return g * (b if i == 0 else a)
+        return space.multiply(g, b if i == 0 else a)
     if ndims == (2, 1):  # with vectors, not with matrices of one column
         return space.outer(g, b) if i == 0 else space.matmul(_columns(space, a), g)
     if ndims == (1, 2):
@@ -156,7 +156,8 @@ def pull_matmul(space: Any, g: Any, node: Node, i: int) -> Any:
         a, g = space.reshape(a, (1, -1)), space.expand_dims(g, axis=-2)
     if len(shape_of(b)) == 1:
         b, g = space.reshape(b, (-1, 1)), space.expand_dims(g, axis=-1)
-    part = g @ _columns(space, b) if i == 0 else _columns(space, a) @ g
+    left, right = (g, _columns(space, b)) if i == 0 else (_columns(space, a), g)
+    part = space.matmul(left, right)
     if len(shape) == 1:
         part = part[..., 0, :] if i == 0 else part[..., :, 0]
     return part if shape_of(part) == shape else sum_to_shape(space, part, shape)
@@ -170,7 +171,7 @@ def push_matmul(space: Any, tangents: Any, value: Any, arguments: Any, options: 
         parts.append(space.matmul(tangents[0], b))
     if 1 in tangents:
         parts.append(space.matmul(a, tangents[1]))
-    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+    return parts[0] if len(parts) == 1 else plus(parts[0], parts[1])
 
 
 def _offsets(pieces: Any, axis: int) -> list[int]:
@@ -201,14 +202,16 @@ def push_concat(space: Any, tangents: Any, value: Any, arguments: Any, options: 
 
 def pull_cumulative_sum(space: Any, g: Any, node: Node, i: int) -> Any:
     """The sum from each place to the end; of the zero that may lead, nothing."""
-    axis = _option(node.options, "axis", None)
+    axis, shape = _option(node.options, "axis", None), shape_of(node.arguments[0])
     axis = 0 if axis is None else axis
     if _option(node.options, "include_initial", False):
         key = [slice(None)] * len(shape_of(g))
         key[axis] = slice(1, None)
         g = g[tuple(key)]
     turned = space.flip(g, axis=axis)
-    return space.flip(space.cumulative_sum(turned, axis=axis), axis=axis)
+    found = space.flip(space.cumulative_sum(turned, axis=axis), axis=axis)
+    # Of a number without axes NumPy makes an array of one.
+    return space.reshape(found, shape) if found.shape != shape else found
 
 
 def pull_flip(space: Any, g: Any, node: Node, i: int) -> Any:
@@ -224,8 +227,8 @@ def pull_solve(space: Any, g: Any, node: Node, i: int) -> Any:
         return db
     x = node.value
     if len(shape_of(b)) == 1:
-        return -space.reshape(db, (-1, 1)) * space.reshape(x, (1, -1))
-    return -(db @ space.matrix_transpose(x))
+        return -space.outer(db, x)
+    return -space.matmul(db, space.matrix_transpose(x))
 
 
 def push_solve(space: Any, tangents: Any, value: Any, arguments: Any, options: Any) -> Any:
@@ -233,5 +236,5 @@ def push_solve(space: Any, tangents: Any, value: Any, arguments: Any, options: A
     right = tangents.get(1)
     if 0 in tangents:
         moved = space.matmul(tangents[0], value)
-        right = -moved if right is None else right - moved
+        right = -moved if right is None else space.subtract(right, moved)
     return space.solve(arguments[0], right)

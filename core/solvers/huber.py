@@ -69,6 +69,20 @@ class HuberObjective:
         d = self.X.shape[1]
         return theta[:d][:, None], theta[d : d + 1]
 
+    def cost(self, theta: Array) -> Array:
+        """The cost alone, shape (): the array operations of which `at` is the derivative."""
+        W, b = self._split(theta)
+        residual = self.y - predict_raw(self.X, W, b, backend=self.backend)[:, 0]
+        return self._mean(residual, W, theta[self.X.shape[1] + 1])
+
+    def _mean(self, residual: Array, W: Array, sigma: Array) -> Array:
+        xp, size = self.backend.xp, self.backend.xp.abs(residual)
+        inside = size <= self.epsilon * sigma
+        squares = xp.where(inside, residual * residual / sigma, 0.0)
+        linear = xp.where(inside, 0.0, 2.0 * self.epsilon * size - self.epsilon**2 * sigma)
+        total = xp.sum(self.sample_weight * (sigma + squares + linear))
+        return (total + self.alpha * xp.sum(W * W)) / self.weight_sum
+
     def at(self, theta: Array) -> _Point:
         """Cost and gradient, in two passes: residuals, then their products with X."""
         xp, d = self.backend.xp, self.X.shape[1]
@@ -76,13 +90,8 @@ class HuberObjective:
         W, b = self._split(theta)
         sigma = theta[d + 1]
         residual = self.y - predict_raw(self.X, W, b, backend=self.backend)[:, 0]
-        size, weight = xp.abs(residual), self.sample_weight
-        bound = self.epsilon * sigma
-        inside = size <= bound
-        squares = xp.where(inside, residual * residual / sigma, 0.0)
-        linear = xp.where(inside, 0.0, 2.0 * self.epsilon * size - self.epsilon**2 * sigma)
-        value = float(xp.sum(weight * (sigma + squares + linear))) / self.weight_sum
-        value += self.alpha * float(xp.sum(W * W)) / self.weight_sum
+        value = float(self._mean(residual, W, sigma))
+        weight, inside = self.sample_weight, xp.abs(residual) <= self.epsilon * sigma
         clipped = xp.where(inside, residual / sigma, self.epsilon * xp.sign(residual))
         # The gradient of the half squared error at W = 0 with target t is -X' (w t).
         sums = loss_gradient(
