@@ -2,7 +2,10 @@
 
 Two targets exist only here: NumPy with read-only arrays (a kernel that writes to its arguments
 fails on it) and array-api-strict (a call outside the standard fails on it). JAX comes twice: with
-its compiled kernels, and with the generic ones evaluated operation by operation.
+its compiled kernels, and with the generic ones evaluated operation by operation. The second
+compiles each operation for each shape, some 0.05 s each, and a whole fit has hundreds: tests marked
+`whole_fit` go without it. Tests of passes, objectives, layers and optimizers run on it, and those
+of L-BFGS and Newton's method (`test_solvers.py`), of L1 paths (`test_path.py`) and of epochs.
 
 A target that cannot be used skips with its reason, unless XPFIT_REQUIRED_BACKENDS names it
 ("numpy,numba,jax,array-api-strict"): then the test fails.
@@ -119,6 +122,8 @@ def usable_target(name: str) -> Backend:
 )
 def backend(request: pytest.FixtureRequest) -> Backend:
     """One array library after the other, as a `Backend`."""
+    if request.param == "jax-generic" and request.node.get_closest_marker("whole_fit"):
+        pytest.skip("a whole fit, operation by operation on JAX: NumPy runs the same code")
     return usable_target(request.param)
 
 

@@ -103,6 +103,7 @@ def assert_same(found: Any, expected: Any, **tolerance: Any) -> None:
         np.testing.assert_allclose(now.average, then.average, **tolerance)
 
 
+@pytest.mark.whole_fit
 @pytest.mark.parametrize(
     ("name", "plan"),
     [*((name, "together") for name in NETWORKS), *(("one hidden", plan) for plan in PLANS)],

@@ -45,6 +45,7 @@ def path_of(backend: Backend, loss: Loss, **options: Any) -> tuple[PathFit, Any,
     return path, X, y, weight
 
 
+@pytest.mark.whole_fit
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.4])
 @pytest.mark.parametrize("loss", [*LOSSES, HALF_MULTINOMIAL], ids=lambda loss: loss.name)
 def test_every_strength_meets_the_conditions(backend: Backend, loss: Loss, l1_ratio: float) -> None:
@@ -110,6 +111,7 @@ def test_gaps_of_a_path_are_those_of_single_models(
             assert exact - 1e-13 <= path.duality_gaps[k] <= 1.5 * exact + 1e-5
 
 
+@pytest.mark.whole_fit
 @pytest.mark.parametrize("loss", [HALF_SQUARED_ERROR, HALF_BINOMIAL], ids=lambda loss: loss.name)
 def test_ridge_paths(backend: Backend, loss: Loss) -> None:
     strengths = [1.0, 1e-3, 0.1]

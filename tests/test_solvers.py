@@ -178,6 +178,7 @@ def test_exact_is_for_the_squared_error() -> None:
         choose_solver("sgd", HALF_BINOMIAL, 10, 2)
 
 
+@pytest.mark.whole_fit
 def test_huber_finds_its_scale(backend: Backend) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(150, 3))

@@ -60,6 +60,7 @@ def optimality(fit: Any, X: Any, y: Any, weight: Any, loss: Loss, l1: float, l2:
     return max(inner, np.abs(slopes.sum(axis=0)).max())
 
 
+@pytest.mark.whole_fit
 @pytest.mark.parametrize("loss", [*LOSSES, HALF_MULTINOMIAL], ids=lambda loss: loss.name)
 def test_conditions_of_optimality(backend: Backend, loss: Loss) -> None:
     l2 = 0.02 if loss in {HALF_BINOMIAL, USERS_OWN} else 0.0
@@ -145,6 +146,7 @@ def test_more_columns_than_a_working_set(loss: Loss, form: str, standardize: boo
         assert -1e-14 < fit.result.duality_gap < 1e-6
 
 
+@pytest.mark.whole_fit
 def test_wide_data_on_every_backend(backend: Backend) -> None:
     X, y, weight = problem(HALF_SQUARED_ERROR, n=40, d=600)
     options: dict[str, Any] = {"loss": HALF_SQUARED_ERROR, "l1_reg_strength": 0.3, "tol": TOL}
