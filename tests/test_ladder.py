@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from cli_helpers import run
 
 from xpfit.backends import Backend, available_backends, get_backend
-from xpfit.bench.ladder import fused, loops
+from xpfit.bench.ladder import fused, loops, rates
 from xpfit.bench.ladder.case import relative_difference
 from xpfit.bench.ladder.cases import CASES
 from xpfit.bench.ladder.measure import NO_TIME, agreeing, measure, measure_size, scale_loops
@@ -249,7 +251,12 @@ def test_results_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
     assert "is a file; name a folder" in error
 
 
-def test_the_command_measures_writes_and_adds(tmp_path: Path) -> None:
+def test_the_command_measures_writes_and_adds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a machine's memory can do takes 256 MiB and half a minute to find out.
+    few = functools.partial(rates.measure_rates, size=1 << 20, order=64)
+    monkeypatch.setattr(rates, "measure_rates", few)
     out = tmp_path / "out"
     arguments = ("bench", "--backends", "numpy", "--sizes", "30", "--out", out)
     text, _ = run(*arguments, "--cases", "affine,column_sums")
@@ -257,7 +264,8 @@ def test_the_command_measures_writes_and_adds(tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == [
         "ladder.html", "ladder.json", "ladder.md", "ladder.png", "roofline.png",
     ]  # fmt: skip
-    # The budget is spent before the second size: what was there before is kept.
+    # The budget is spent before the second case: what was there before is kept.
+    monkeypatch.setattr(rates, "measure_rates", lambda rounds: time.sleep(1.0) or few(rounds=1))
     run(*arguments, "--cases", "dot,affine", "--quiet", "--budget", "1")
     results = json.loads((out / "ladder.json").read_text("utf-8"))
     assert {r["case"] for r in results["records"]} == {"affine", "column_sums", "dot"}
