@@ -34,6 +34,10 @@ def wide(n: int = 60, d: int = 650) -> tuple[Any, Any, Any]:
 def test_scikit_learns_minimum(
     backend: Backend, share: float, l1_ratio: float, weighted: bool, standardize: bool
 ) -> None:
+    if backend.compiles:
+        pytest.skip("grows no sets where each size is compiled: test_sparse_solvers.py has wide X")
+    if backend.name == "array-api-strict" and not weighted == standardize == (l1_ratio < 1.0):
+        pytest.skip("takes six times as long: NumPy takes all combinations, this each value once")
     X, y, weight = wide()
     weight = weight if weighted else np.ones_like(y)
     mean = np.average(X, axis=0, weights=weight)
