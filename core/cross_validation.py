@@ -15,6 +15,7 @@ import numpy as np
 
 from ..backends import Array, Backend
 from .device_work import on_device_of, working_on
+from .dtypes import host_dtype
 from .fit import start_of
 from .fold_gram import FoldGrams
 from .folds import Fold, take_rows, training_weight
@@ -113,7 +114,7 @@ def fold_paths(
         total = float(weight.sum()) if summed else 1.0
         with on_device_of(backend, X):
             # The dtype of the targets is that of the computation, or of class codes.
-            placed = backend.from_numpy(weight.astype(_host_dtype(backend, X)))
+            placed = backend.from_numpy(weight.astype(host_dtype(backend.compute_dtype(X.dtype))))
         try:
             path = fit_path(
                 X, y, loss=loss, backend=backend, l1_ratio=l1_ratio, strengths=strengths / total,
@@ -126,11 +127,6 @@ def fold_paths(
             raise NonfiniteError(str(error).replace(own, who)) from error
         yield path
         del path  # one fold's coefficients are alive
-
-
-def _host_dtype(backend: Backend, X: Any) -> Any:
-    """NumPy's name for the dtype of the computation."""
-    return np.float32 if "float32" in str(backend.compute_dtype(X.dtype)) else np.float64
 
 
 def largest_strength(
@@ -204,7 +200,7 @@ def _parts(path: PathFit, n_rows: int) -> Iterator[slice]:
 
 def _placed(path: PathFit, part: slice, X: Any, backend: Backend) -> tuple[Array, Array]:
     """W (n_features, n_strengths * n_outputs) and b of some strengths, where X is."""
-    dtype = _host_dtype(backend, X)
+    dtype = host_dtype(backend.compute_dtype(X.dtype))
     W = np.moveaxis(path.W[part], 0, 1).reshape(path.W.shape[1], -1)
     # Infinity times a coefficient of zero is NaN; the fits have looked for it.
     return (

@@ -13,6 +13,7 @@ from array_api_compat import device
 from ..backends import Array, Backend
 from .buckets import Rows, in_bucket
 from .device_work import working_on
+from .dtypes import host_dtype
 from .fit import LinearFit, fit_linear_model
 from .losses import HALF_SQUARED_ERROR
 from .nonfinite import raise_nonfinite
@@ -51,7 +52,7 @@ def fit_huber(
         with working_on(backend, X, who):
             X, y, sample_weight = in_bucket(backend, Rows(X, y, sample_weight), None)
     xp, dtype = backend.xp, backend.compute_dtype(X.dtype)
-    host = np.float32 if xp.finfo(dtype).bits == 32 else np.float64
+    host = host_dtype(dtype)
     y = xp.astype(y, dtype, copy=False)
     if sample_weight is None:
         weight = xp.ones(y.shape, dtype=dtype, device=device(y))
@@ -95,7 +96,7 @@ def _residual(
     X: Any, y: Array, weight: Array, fit: LinearFit, backend: Backend
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Absolute residuals of the samples that have weight, on the host, and which samples."""
-    host = np.float32 if backend.xp.finfo(y.dtype).bits == 32 else np.float64
+    host = host_dtype(y.dtype)
     with working_on(backend, X, "residuals of a least-squares fit"):
         W, b = backend.from_numpy(fit.W.astype(host)), backend.from_numpy(fit.b.astype(host))
         size = backend.xp.abs(y - predict_raw(X, W, b, backend=backend)[:, 0])

@@ -16,6 +16,7 @@ from ..backends import Array, Backend
 from .buckets import Rows, in_bucket
 from .columns import describe_nonfinite
 from .device_work import working_on
+from .dtypes import host_dtype
 from .epoch_options import EpochOptions
 from .epochs import EpochRun, run_epochs
 from .losses import Loss
@@ -137,7 +138,8 @@ def fit_by_epochs(
             validation, float(l1_reg_strength),
         )  # fmt: skip
         if start is None:
-            theta = _zeros(backend, dtype, n_features + int(fit_intercept), n_outputs)
+            zeros = np.zeros((n_features + int(fit_intercept), n_outputs), host_dtype(dtype))
+            theta = backend.from_numpy(zeros)
             start = Descent(begin(optimizer, theta, average=options.average_from is not None))
         check = partial(
             describe_nonfinite, X, backend=backend, who=who, feature_names=feature_names
@@ -180,8 +182,3 @@ def of_mean_one(backend: Backend, rows: Rows, held: Rows | None) -> Rows:
         if held.sample_weight is not None:
             total = total - xp.sum(held.sample_weight)
     return rows._replace(sample_weight=weight * (n / total))
-
-
-def _zeros(backend: Backend, dtype: Any, n_rows: int, n_outputs: int) -> Array:
-    host = np.float32 if "float32" in str(dtype) else np.float64
-    return backend.from_numpy(np.zeros((n_rows, n_outputs), dtype=host))

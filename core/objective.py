@@ -20,6 +20,7 @@ from array_api_compat import device
 
 from ..backends import Array, Backend, Namespace
 from .dispatch import can_compile, compiled
+from .dtypes import host_dtype
 from .losses import Loss
 from .passes import PassSums, curvature_product, loss_gradient, weighted_gram
 from .scaling import Scaling
@@ -151,7 +152,7 @@ class LinearObjective:
     @property
     def host_dtype(self) -> Any:
         """NumPy's name for `dtype`."""
-        return np.float32 if "float32" in str(self.dtype) else np.float64
+        return host_dtype(self.dtype)
 
     @property
     def n_passes(self) -> int:

@@ -104,8 +104,7 @@ class RowSampler:
         weight = objective.sample_weight
         weight = None if weight is None else xp.take(weight, rows, axis=0)
         if factor is not None:
-            narrow = np.float32 if xp.finfo(objective.dtype).bits == 32 else np.float64
-            moved = backend.from_numpy(factor.astype(narrow))
+            moved = backend.from_numpy(factor.astype(objective.host_dtype))
             weight = moved if weight is None else weight * moved
         return replace(
             objective, X=X, y=xp.take(objective.y, rows, axis=0), sample_weight=weight,

@@ -17,6 +17,7 @@ from ...backends import Array, Backend
 from ..buckets import Rows
 from ..columns import describe_nonfinite
 from ..device_work import working_on
+from ..dtypes import in_dtype
 from ..epoch_options import EpochOptions
 from ..epochs import EpochRun, run_epochs
 from ..fit_minibatch import of_mean_one, taken
@@ -81,7 +82,7 @@ class NetworkRun(EpochRun):
         if where:
             return where
         dtype = now.theta[0].dtype
-        x = batch.X.astype(dtype) if is_sparse(batch.X) else xp.astype(batch.X, dtype)
+        x = in_dtype(xp, batch.X, dtype)
         if not is_sparse(x) and not bool(xp.all(xp.isfinite(x))):
             return f", where X is beyond what {dtype} holds"
         for i, layer in enumerate(network.layers):

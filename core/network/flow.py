@@ -15,6 +15,7 @@ from .activations import ReLU, Sigmoid, Tanh
 from .inspection import layer_name
 from .layer import HostArray, Layer
 from .network import Network
+from .step import Batch, converted
 from .targets import check_data
 from .trace import trace
 
@@ -168,9 +169,7 @@ def examine_flow(
     xp = record.xp
     check_data(network, X, y, sample_weight, record, "examine_flow")
     theta = theta if isinstance(theta, record.array_type) else record.from_numpy(np.asarray(theta))
-    dtype = theta.dtype
-    rows = X.astype(dtype) if is_sparse(X) else xp.astype(X, dtype, copy=False)
-    weight = None if sample_weight is None else xp.astype(sample_weight, dtype, copy=False)
+    rows, y, weight = converted(xp, Batch(X, y, sample_weight), theta.dtype)
     drawn = record.from_numpy(np.asarray(key, dtype=np.uint32)) if network.is_random else None
     n = int(X.shape[0])
     # What is not finite becomes a finding.

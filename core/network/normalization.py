@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,11 +11,19 @@ from ...backends import Array, Namespace
 from .layer import HostArray, Layer, Moment, Parameter
 
 
-def _normalized(xp: Namespace, x: Array, axis: int, epsilon: float) -> tuple[Array, Array]:
-    centred = x - xp.mean(x, axis=axis, keepdims=True)
+class _Normalized(NamedTuple):
+    z: Array
+    inverse: Array  # 1 / sqrt(variance + epsilon); this and the next two keep the reduced axis
+    mean: Array
+    variance: Array  # divided by the number of entries
+
+
+def _normalized(xp: Namespace, x: Array, axis: int, epsilon: float) -> _Normalized:
+    mean = xp.mean(x, axis=axis, keepdims=True)
+    centred = x - mean
     variance = xp.mean(centred * centred, axis=axis, keepdims=True)
     inverse = 1.0 / xp.sqrt(variance + epsilon)
-    return centred * inverse, inverse
+    return _Normalized(centred * inverse, inverse, mean, variance)
 
 
 def _pulled_back(xp: Namespace, z: Array, inverse: Array, d_z: Array, axis: int) -> Array:
@@ -100,15 +108,13 @@ class BatchNorm(_Normalization):
         if not moment.training:
             z = (x - running_mean) / xp.sqrt(running_variance + self.epsilon)
             return gamma * z + beta, None, statistics
-        z, inverse = _normalized(xp, x, 0, self.epsilon)
-        n = x.shape[0]
-        mean = xp.mean(x, axis=0)
-        centred = x - mean
+        found, n = _normalized(xp, x, 0, self.epsilon), x.shape[0]
+        mean, variance = found.mean[0, :], found.variance[0, :]
         kept = running_mean + self.momentum * (mean - running_mean), running_variance
         if n > 1:  # one row says nothing of a variance
-            variance = xp.sum(centred * centred, axis=0) / (n - 1)
-            kept = kept[0], running_variance + self.momentum * (variance - running_variance)
-        return gamma * z + beta, (z, inverse), kept
+            unbiased = variance * (n / (n - 1))
+            kept = kept[0], running_variance + self.momentum * (unbiased - running_variance)
+        return gamma * found.z + beta, (found.z, found.inverse), kept
 
     def backward(
         self, xp: Namespace, parameters: tuple[Array, ...], context: Any, d_output: Array
@@ -158,7 +164,7 @@ class LayerNorm(_Normalization):
         moment: Moment,
     ) -> tuple[Array, Any, tuple[Array, ...]]:
         gamma, beta = parameters
-        z, inverse = _normalized(xp, x, 1, self.epsilon)
+        z, inverse, *_ = _normalized(xp, x, 1, self.epsilon)
         return gamma * z + beta, (z, inverse), statistics
 
     def backward(

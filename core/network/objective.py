@@ -17,6 +17,7 @@ import numpy as np
 
 from ...backends import Array, Backend, Namespace
 from ..dispatch import can_compile, compiled, run_kernel
+from ..dtypes import host_dtype
 from .network import Network
 from .targets import check_data
 
@@ -164,8 +165,7 @@ class NetworkObjective:
 
     def from_host(self, vector: np.ndarray[Any, Any]) -> Array:
         """A vector like theta, in the dtype of the cost."""
-        short = "float32" in str(self.dtype)
-        return self.backend.from_numpy(vector.astype(np.float32 if short else np.float64))
+        return self.backend.from_numpy(vector.astype(host_dtype(self.dtype)))
 
     def read(self, theta: Array) -> tuple[np.ndarray[Any, Any], ...]:
         """The arrays of the layers, on the host and float64."""

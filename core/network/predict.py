@@ -7,6 +7,7 @@ from typing import Any
 
 from ...backends import Array, Backend, Namespace
 from ..dispatch import compiled
+from ..dtypes import in_dtype
 from ..passes import is_sparse
 from .network import Network
 
@@ -17,8 +18,7 @@ SMALLEST_BLOCK = 256
 
 def _raw_of(xp: Namespace, network: Network, theta: Array, X: Array) -> Array:
     leaves = network.unpack(theta)
-    x = X.astype(theta.dtype) if is_sparse(X) else xp.astype(X, theta.dtype, copy=False)
-    return network.forward(xp, leaves, x, training=False).raw
+    return network.forward(xp, leaves, in_dtype(xp, X, theta.dtype), training=False).raw
 
 
 def rows_of_a_block(network: Network) -> int:

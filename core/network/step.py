@@ -10,9 +10,9 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...backends import Array, Namespace
+from ..dtypes import in_dtype
 from ..minibatch import Plan, Progress
 from ..optimizers import scaled_to_global_norm
-from ..passes import is_sparse
 from ..penalties import soft_threshold
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class Batch(NamedTuple):
 def converted(xp: Namespace, rows: Batch, dtype: Any) -> Batch:
     """The same rows in the dtype of the parameters; codes of classes stay what they are."""
     X, y, weight = rows
-    X = X.astype(dtype, copy=False) if is_sparse(X) else xp.astype(X, dtype, copy=False)
     if xp.isdtype(y.dtype, "real floating"):
         y = xp.astype(y, dtype, copy=False)
-    return Batch(X, y, None if weight is None else xp.astype(weight, dtype, copy=False))
+    weight = None if weight is None else xp.astype(weight, dtype, copy=False)
+    return Batch(in_dtype(xp, X, dtype), y, weight)
 
 
 class StepNumbers(NamedTuple):
