@@ -239,6 +239,24 @@ class LinearRegressorMixin(RegressorMixin):
         )
 
 
+def changed_parameters(estimator: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Those of these parameters that are not what a new estimator of the class has."""
+    defaults = _defaults(cast("Any", type(estimator)))
+    given = {name: getattr(estimator, name) for name in names}
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not defaults[name] and not same_value(value, defaults[name])
+    }
+
+
+def same_value(value: Any, other: Any) -> bool:
+    """Whether two parameters are equal; sequences by their entries."""
+    if isinstance(value, list | np.ndarray):
+        return isinstance(other, tuple | list) and list(value) == list(other)
+    return bool(value == other)
+
+
 @functools.cache
 def _defaults(cls: Any) -> dict[str, Any]:
     # A signature takes longer to read than a small fit has time for.

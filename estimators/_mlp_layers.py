@@ -24,6 +24,7 @@ from ..core.network import (
     Softplus,
     Tanh,
 )
+from ._base import changed_parameters
 from ._inputs import name_of
 
 # scikit-learn's names first: "logistic" is our "sigmoid".
@@ -38,8 +39,8 @@ HIDDEN_ACTIVATIONS: dict[str, type[Layer]] = {
     "softplus": Softplus,
 }
 NORMALIZATIONS: dict[str, type[Layer]] = {"batch": BatchNorm, "layer": LayerNorm}
-# What `layers` stands in place of, and the value that says nothing.
-_REPLACED = {"hidden_layer_sizes": (100,), "activation": "relu", "normalization": None}
+# What `layers` stands in place of.
+_REPLACED = ("hidden_layer_sizes", "activation", "normalization", "dropout")
 
 
 def network_of(estimator: Any, n_features: int, n_outputs: int, output: Output) -> Network:
@@ -92,21 +93,27 @@ def _given_layers(estimator: Any) -> tuple[Layer, ...]:
                 "xpfit.core.network, such as Affine(16) and Tanh(), without the output."
             )
             raise TypeError(message)
-    unset = {**_REPLACED, "dropout": 0.0}
-    also = [name for name, value in unset.items() if not _same(getattr(estimator, name), value)]
-    if also:
+    for name, value in changed_parameters(estimator, _REPLACED).items():
         message = (
-            f"{who}(layers=..., {also[0]}={getattr(estimator, also[0])!r}): layers says all of the "
+            f"{who}(layers=..., {name}={value!r}): layers says all of the "
             f"architecture. Put it there, or leave layers out."
         )
         raise ValueError(message)
+    _refuse_another_initializer(estimator, given)
     return given
 
 
-def _same(value: Any, unset: Any) -> bool:
-    if isinstance(value, list | np.ndarray):
-        return list(value) == list(unset) if isinstance(unset, tuple) else False
-    return bool(value == unset)
+def _refuse_another_initializer(estimator: Any, given: tuple[Layer, ...]) -> None:
+    # Beside `layers` it is that of the last layer, which is added; of no other.
+    asked = estimator.initializer
+    for number, layer in enumerate(given, start=1):
+        if asked is not None and isinstance(layer, Affine) and layer.initializer != asked:
+            message = (
+                f"{name_of(estimator)}(layers=..., initializer={asked!r}): layer {number} of them, "
+                f"{layer!r}, brings its own initializer. Write Affine({layer.n_outputs}, "
+                f"{asked!r}) there, or leave initializer out."
+            )
+            raise ValueError(message)
 
 
 def _sizes(estimator: Any) -> tuple[int, ...]:

@@ -15,8 +15,7 @@ from ..core.device_work import working_on
 from ..core.minibatch import begin
 from ..core.network import INITIALIZERS, Network, Output
 from ..core.network.fit import NetworkFit, fit_network
-from ..core.optimizers import Optimizer, get_optimizer
-from ..core.schedules import InverseScaling, Schedule, get_schedule, schedule_over
+from ..core.optimizers import Optimizer
 from ..core.solvers.result import DIVERGED
 from ..core.standing import Descent
 from ._base import OUR_CONSTRAINTS
@@ -26,6 +25,7 @@ from ._inputs import feature_names, name_of, send_features
 from ._mlp_fitted import FittedNetwork, total_is_finite
 from ._mlp_layers import HIDDEN_ACTIVATIONS, NORMALIZATIONS, hidden_layers, network_of
 from ._mlp_lbfgs import LBFGS, WholeFit, fit_whole, refuse_what_is_of_batches
+from ._mlp_optimizer import optimizer_of
 from ._sgd_options import (
     descent_on_backend,
     descent_on_host,
@@ -86,42 +86,9 @@ class NetworkEstimator(FittedNetwork):
         if self.solver == LBFGS:
             refuse_what_is_of_batches(self, hidden_layers(self))
             return
-        self._optimizer(1000)
+        optimizer_of(self, 1000)
         hidden_layers(self)
         check_resume(self)
-
-    def _optimizer(self, n_steps: int) -> Optimizer:
-        """The optimizer that the parameters describe, for a fit of at most n_steps."""
-        who, asked = name_of(self), self.optimizer
-        if isinstance(asked, Optimizer):
-            if self.schedule is not None:
-                message = (
-                    f"{who}(optimizer={asked!r}, schedule={self.schedule!r}): the optimizer brings "
-                    "its own learning rate. Set the schedule there."
-                )
-                raise ValueError(message)
-            return asked
-        name = self.solver if asked is None else asked
-        options: dict[str, Any] = {"learning_rate": self._rate(n_steps)}
-        if name == "sgd":
-            nesterov = bool(self.nesterovs_momentum) and self.momentum > 0
-            options |= {"momentum": float(self.momentum), "nesterov": nesterov}
-        elif name in {"adam", "adamw"}:
-            options |= {
-                "beta1": float(self.beta_1), "beta2": float(self.beta_2),
-                "epsilon": float(self.epsilon),
-            }  # fmt: skip
-        return get_optimizer(name, source=who, **options)
-
-    def _rate(self, n_steps: int) -> float | Schedule:
-        who, first = name_of(self), float(self.learning_rate_init)
-        if isinstance(self.schedule, str):
-            return schedule_over(self.schedule, n_steps, learning_rate=first, source=who)
-        if self.schedule is not None:
-            return get_schedule(self.schedule, source=who)
-        if self.learning_rate == "invscaling":
-            return InverseScaling(first, power=float(self.power_t))
-        return first
 
     def _rows_of_a_batch(self, n_trained: int) -> int:
         asked = AUTO_BATCH if self.batch_size == "auto" else int(self.batch_size)
@@ -150,7 +117,7 @@ class NetworkEstimator(FittedNetwork):
             return self._train_whole(X, target, weight, network, backend, rng, goes_on=goes_on)
         n_trained = X.shape[0] - (0 if held_out is None else len(held_out))
         batch_size = self._rows_of_a_batch(n_trained)
-        optimizer = self._optimizer(int(self.max_iter) * -(-n_trained // batch_size))
+        optimizer = optimizer_of(self, int(self.max_iter) * -(-n_trained // batch_size))
         start = self._start(network, optimizer, backend, fresh=stop) if goes_on else None
         if stop:
             saved, held_out, keep = kept_by(self, X, target, weight, backend, held_out)

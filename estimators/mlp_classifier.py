@@ -76,8 +76,9 @@ default="relu"
     warm_start : bool, default=False
         Begin where the last fit ended.
     momentum : float, default=0.9
+        Of "sgd", "momentum" and "nesterov".
     nesterovs_momentum : bool, default=True
-        Both of "sgd".
+        Of "sgd".
     early_stopping : bool, default=False
         Hold a part of the rows out, watch its loss (scikit-learn: its accuracy), keep the best
         epoch's parameters.
@@ -86,17 +87,20 @@ default="relu"
         Of "adam" and "adamw".
     n_iter_no_change : int, default=10
         Epochs without improvement that end the fit.
-    optimizer : {"sgd", "adagrad", "rmsprop", "adam", "adamw"}, Optimizer or None, default=None
-        In place of `solver`.
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}, Optimizer \
+or None, default=None
+        In place of `solver`. "momentum" and "nesterov" are "sgd" with that kind of momentum. An
+        Optimizer brings its own learning rate and numbers.
     schedule : str, callable or None, default=None
         A schedule of xpfit.core.schedules, in place of `learning_rate`. By name, "cosine" and
-        "one_cycle" are as long as max_iter epochs.
+        "one_cycle" are as long as max_iter epochs; a callable is also in place of
+        `learning_rate_init`.
     dropout : float, default=0.0
         Share of the units of each hidden layer that a training step leaves out.
     normalization : {"batch", "layer"} or None, default=None
         Before each activation.
     initializer : {"zeros", "normal", "xavier", "he", "orthogonal"} or None, default=None
-        None: "xavier".
+        None: "xavier". Beside `layers`, of the affine layer that is added.
     layers : sequence of layers or None, default=None
         Of xpfit.core.network, in place of the sizes, activation, normalization and dropout above;
         an Affine layer of the size that y asks for is added.

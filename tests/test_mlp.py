@@ -164,7 +164,8 @@ def test_every_activation_learns(name: str) -> None:
 
 @pytest.mark.parametrize("options", [
     {"optimizer": "adagrad"}, {"optimizer": "adamw", "schedule": "one_cycle"},
-    {"optimizer": RMSProp(0.01)}, {"schedule": Cosine(0.02, period=200)},
+    {"optimizer": RMSProp(0.01), "learning_rate_init": 0.001},
+    {"schedule": Cosine(0.02, period=200), "learning_rate_init": 0.001},
     {"learning_rate": "adaptive", "solver": "sgd"},
     {"momentum": 0.0, "solver": "sgd", "learning_rate_init": 0.2},
     {"normalization": "layer"}, {"initializer": "orthogonal"}, {"class_weight": "balanced"},

@@ -47,7 +47,11 @@ class Square(Layer):
         ({"activation": "softmax"}, ValueError, "'gelu', 'identity', 'leaky_relu', 'logistic'"),
         ({"solver": "adamm"}, ValueError, "{'adam', 'lbfgs', 'sgd'}"),
         ({"optimizer": "adamm"}, ValueError, "MLPClassifier.*adam"),
-        ({"optimizer": Adam(), "schedule": "constant"}, ValueError, "Set the schedule there"),
+        (
+            {"optimizer": Adam(), "schedule": "constant"},
+            ValueError,
+            "Set them where",
+        ),
         ({"schedule": "cosinus"}, ValueError, "cosine"),
         ({"batch_size": 0}, ValueError, "batch_size"),
         ({"batch_size": "all"}, ValueError, "batch_size"),
@@ -190,7 +194,8 @@ def test_divergence_names_step_and_layer_and_keeps_the_best() -> None:
     with pytest.raises(DivergenceError, match=r"MLPRegressor: .*step \d+, in epoch .*layer") as hit:
         MLPRegressor(**{**SMALL, "learning_rate_init": 1e30}, solver="sgd").fit(X, y)
     assert "learning rate was 1e+30" in str(hit.value)
-    model = MLPRegressor(**{**SMALL, "max_iter": 40}, optimizer="sgd", schedule=late)
+    options = {**SMALL, "max_iter": 40, "learning_rate_init": 0.001}
+    model = MLPRegressor(**options, optimizer="sgd", schedule=late)
     with pytest.raises(DivergenceError, match=r"layer \d \(affine|relu\)"):
         model.fit(X, y)
     assert np.isfinite(model.theta_).all()
