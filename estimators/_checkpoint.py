@@ -15,7 +15,7 @@ from ..backends import Backend
 from ..core.passes import is_sparse
 from ..core.standing import Keep, Snapshot
 from ._inputs import name_of, to_host
-from ._tensor_file import file_error, read_tensors, write_atomically
+from ._tensor_file import file_error, read_tensors, require_writable, write_atomically
 
 FORMAT_VERSION = 1
 _HEADER_KEY = "xpfit_checkpoint"
@@ -60,11 +60,13 @@ def kept_by(
     Raises
     ------
     ModelFileError
-        As `read_checkpoint`.
+        As `read_checkpoint`; where no file can be written at that path.
     """
     if estimator.checkpoint is None:
         return Kept(None, held_out, None)
     who, path, saved = name_of(estimator), estimator.checkpoint, None
+    # Now, and not at the first snapshot, seconds or epochs into the fit.
+    require_writable(Path(path), _writing(path), who)
     mark = fingerprint(estimator, X, target, weight, backend)
     found = read_checkpoint(path, who, mark) if estimator.resume else None
     if found is not None:
@@ -105,7 +107,11 @@ def write_checkpoint(
         arrays["held_out"] = held_out
     header = {"format_version": FORMAT_VERSION, "fingerprint": mark, "numbers": snapshot.numbers}
     content = to_bytes(arrays, {_HEADER_KEY: json.dumps(header)})
-    write_atomically(Path(path), content, f"writing the checkpoint {os.fspath(path)!r}", who)
+    write_atomically(Path(path), content, _writing(path), who)
+
+
+def _writing(path: str | os.PathLike[str]) -> str:
+    return f"writing the checkpoint {os.fspath(path)!r}"
 
 
 def read_checkpoint(

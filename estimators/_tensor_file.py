@@ -22,11 +22,38 @@ def file_error(asked: str, who: str, why: str, remedy: str) -> ModelFileError:
     return ModelFileError(f"{asked} (asked by {who}): {why}. What to do: {remedy}.")
 
 
-def write_atomically(path: Path, content: bytes, asked: str, who: str) -> None:
-    """Replace a file once the new one is complete."""
-    # In the same folder, so that the last step is a rename: never a half-written file at `path`.
+def require_writable(path: Path, asked: str, who: str) -> None:
+    """Find out whether `write_atomically` can write there, without touching a file of that name.
+
+    Raises
+    ------
+    ModelFileError
+        As `write_atomically`.
+    """
+    _refuse_folder(path, asked, who)
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"):
+            pass
+    except OSError as problem:
+        raise _not_writable(problem, asked, who) from problem
+
+
+def _refuse_folder(path: Path, asked: str, who: str) -> None:
     if path.is_dir():
         raise file_error(asked, who, "it is a folder", "name a file in it: model.safetensors")
+
+
+def _not_writable(problem: OSError, asked: str, who: str) -> ModelFileError:
+    return file_error(
+        asked, who, f"the file cannot be written: {problem}",
+        "check that the folder exists, is writable and has room",
+    )  # fmt: skip
+
+
+def write_atomically(path: Path, content: bytes, asked: str, who: str) -> None:
+    """Replace a file once the new one is complete."""
+    _refuse_folder(path, asked, who)
+    # In the same folder, so that the last step is a rename: never a half-written file at `path`.
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(
@@ -44,10 +71,7 @@ def write_atomically(path: Path, content: bytes, asked: str, who: str) -> None:
     except OSError as problem:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise file_error(
-            asked, who, f"the file cannot be written: {problem}",
-            "check that the folder exists, is writable and has room",
-        ) from problem  # fmt: skip
+        raise _not_writable(problem, asked, who) from problem
 
 
 def read_tensors(

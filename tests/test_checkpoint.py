@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 from sgd_data import binary, numeric, quietly, three_classes
 
-from xpfit import SGDClassifier, SGDRegressor
+from xpfit import MLPClassifier, MLPRegressor, SGDClassifier, SGDRegressor
 from xpfit.core import epochs
 from xpfit.estimators import ModelFileError
 
@@ -48,6 +48,26 @@ def test_a_longer_fit_goes_on_from_a_shorter_one(tmp_path: Path, data: Any, back
     same(quietly(SGDClassifier(max_iter=7, **options, **kept), X, y), whole)
     # Nothing is left to do: the same once more.
     same(quietly(SGDClassifier(max_iter=7, **options, **kept), X, y), whole)
+
+
+@pytest.mark.parametrize("cls", [SGDClassifier, SGDRegressor, MLPClassifier, MLPRegressor])
+def test_a_path_that_cannot_be_written_is_refused_before_the_first_epoch(
+    tmp_path: Path, cls: Any
+) -> None:
+    X, y = binary()
+    (tmp_path / "file").write_text("")
+    told: list[Any] = []
+    for path, why in [
+        (tmp_path / "nowhere" / "fit.ckpt", "No such file or directory"),
+        (tmp_path / "file" / "fit.ckpt", "Not a directory"),
+        (tmp_path, "it is a folder"),
+    ]:
+        model = cls(max_iter=2, checkpoint=path, callbacks=told.append)
+        with pytest.raises(ModelFileError, match=rf"{cls.__name__}.*{why}.*What to do"):
+            model.fit(X, y)
+        assert not hasattr(model, "n_iter_")
+    assert told == []
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_an_interrupted_fit_without_a_seed_goes_on(tmp_path: Path) -> None:
