@@ -180,7 +180,7 @@ def run_epochs(
     keep : callable or None
         Is handed a snapshot at the end, and every KEEP_SECONDS before.
     """
-    history = History(callbacks, standing.records)
+    history = History(callbacks, standing.records, first=1)
     if standing.records:
         history.started -= standing.records[-1].seconds
     kept_at = time.perf_counter()

@@ -62,7 +62,7 @@ class Standing:
     descent : Descent
     best : Best
     records : list of IterationRecord
-        One for each epoch.
+        One for each epoch, from 1.
     validation_losses : list of float
     """
 
@@ -101,8 +101,8 @@ def restored(saved: Snapshot, backend: Backend, rng: np.random.Generator) -> Sta
     progress = Progress(there["theta"], slots, there.get("average"))
     rng.bit_generator.state = numbers["rng"]
     records = [
-        IterationRecord(epoch, loss, math.nan, epoch + 1, seconds)
-        for epoch, (loss, seconds) in enumerate(numbers["records"])
+        IterationRecord(epoch, loss, math.nan, epoch, seconds)
+        for epoch, (loss, seconds) in enumerate(numbers["records"], start=1)
     ]
     return Standing(
         Descent(progress, numbers["steps_taken"], numbers["rate_factor"]),

@@ -119,7 +119,8 @@ or None, default=None
     resume : bool, default=False
         Go on from that file, if it is there, to the same result bit for bit.
     backend, callbacks
-        As in `LogisticRegression`; a callback is called after each epoch.
+        As in `LogisticRegression`; a callback is called after each epoch, the first one of which
+        is iteration 1.
 
     Attributes
     ----------

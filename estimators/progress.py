@@ -91,8 +91,8 @@ class _Shown:
             self._console.print(line, soft_wrap=True, markup=False)
 
     def _count(self, record: Any) -> int:
-        # Epochs and strengths are recorded after they were taken, iterations from the start on.
-        return int(record.iteration) + int(self._about.unit != "iteration")
+        # Strengths are numbered from 0, each after its fit.
+        return int(record.iteration) + int(self._about.unit == "strength")
 
     def _what(self, record: Any) -> str:
         text = f"{self._about.unit} {self._count(record)}, cost {record.loss:.6g}"

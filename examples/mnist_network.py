@@ -42,7 +42,7 @@ def main(path: Path | None, epochs: int) -> None:
         sizes, normalization="batch", dropout=0.25, batch_size=128, max_iter=epochs, tol=None,
         schedule="one_cycle", learning_rate_init=0.01, random_state=0,
         callbacks=lambda epoch: sys.stdout.write(
-            f"epoch {epoch.iteration + 1}: cost {epoch.loss:.4f}\n"
+            f"epoch {epoch.iteration}: cost {epoch.loss:.4f}\n"
         ),
     )  # fmt: skip
     started = time.perf_counter()

@@ -145,7 +145,7 @@ def test_ctrl_c_leaves_the_best_parameters_so_far() -> None:
 def test_a_callback_ends_the_fit() -> None:
     X, y = binary()
     model = SGDClassifier(**FAST, callbacks=lambda record: record.iteration == 2).fit(X, y)
-    assert (model.n_iter_, model.stop_reason_) == (3, "stopped by callback")
+    assert (model.n_iter_, model.stop_reason_) == (2, "stopped by callback")
 
 
 def test_a_line_for_each_epoch(capsys: pytest.CaptureFixture[str]) -> None:

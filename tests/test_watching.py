@@ -6,6 +6,7 @@ import copy
 import io
 import pickle
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from xpfit import (
     HuberRegressor,
     LinearRegression,
     LogisticRegression,
+    MLPClassifier,
     ProgressBar,
     Ridge,
     SGDClassifier,
@@ -26,6 +28,31 @@ from xpfit import (
 from xpfit.core.solvers.result import History
 
 SHORT = {"max_iter": 4, "tol": None, "random_state": 0, "learning_rate": "constant"}
+
+
+@pytest.mark.parametrize(("model", "first"), [
+    (LogisticRegression(max_iter=3), 0),
+    (LogisticRegression(solver="gd", max_iter=3), 0),
+    (MLPClassifier((4,), solver="lbfgs", max_iter=3), 0),
+    (LogisticRegression(solver="sgd", max_iter=3), 1),
+    (SGDClassifier(**{**SHORT, "max_iter": 3}), 1),
+    (MLPClassifier((4,), max_iter=3, tol=None), 1),
+], ids=str)  # fmt: skip
+def test_iteration_0_is_the_start_and_epochs_count_from_1(
+    model: Any, first: int, tmp_path: Path
+) -> None:
+    seen: list[int] = []
+    told = {"callbacks": lambda record: seen.append(record.iteration)}
+    model = quietly(clone(model).set_params(**told), *binary())
+    assert seen == list(range(first, 4))
+    assert [record.iteration for record in model.result_.history] == seen
+    if first == 1 and hasattr(model, "checkpoint"):
+        seen.clear()
+        kept = {"checkpoint": tmp_path / "fit.ckpt", "resume": True}
+        quietly(clone(model).set_params(**kept, max_iter=2), *binary())
+        model = quietly(clone(model).set_params(**kept), *binary())
+        assert seen == [1, 2, 3]
+        assert [record.iteration for record in model.result_.history] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba", "jax"])

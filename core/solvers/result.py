@@ -30,7 +30,9 @@ SUCCESS = frozenset({CONVERGED, AT_PRECISION, EXACT, NO_IMPROVEMENT, SMALL_GAP, 
 class IterationRecord(NamedTuple):
     """The state after one iteration, as the history keeps it and callbacks see it."""
 
-    iteration: int  # 0 is the starting point
+    # How many were taken: 0 is the starting point, of which epochs keep no record. On a path of
+    # strengths, which of them, from 0.
+    iteration: int
     loss: float  # the cost: weighted mean loss plus penalty
     # Largest absolute entry of the gradient; with an L1 penalty, of its distance from optimality;
     # NaN where no gradient is formed.
@@ -119,6 +121,7 @@ class History:
     callbacks: Sequence[Callback] = ()
     records: list[IterationRecord] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
+    first: int = 0  # number of the first record: 1 where the start is not among them
 
     def add(
         self, loss: float, gradient_norm: float, n_passes: int,
@@ -126,7 +129,9 @@ class History:
     ) -> bool:  # fmt: skip
         """Record an iteration. True where a callback asks for the fit to stop."""
         seconds = time.perf_counter() - self.started
-        record = IterationRecord(len(self.records), loss, gradient_norm, n_passes, seconds)
+        record = IterationRecord(
+            self.first + len(self.records), loss, gradient_norm, n_passes, seconds
+        )
         self.records.append(record)
         if not self.callbacks:
             return False

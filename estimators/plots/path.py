@@ -50,15 +50,11 @@ class DescentPath:
 
     def __call__(self, record: Any) -> None:
         """Keep where the descent is."""
-        count = record.iteration + int(self._counts_epochs)
-        if count % self.every == 0:
+        if record.iteration % self.every == 0:
             self._points.append((*record.coefficients(), float(record.loss)))
-
-    _counts_epochs = False
 
     def fit_begins(self, about: FitStart) -> None:
         """Begin a new path, unless the fit goes on from where this one ended."""
-        self._counts_epochs = about.start is not None
         if about.start is None:
             self._points = []
             return
