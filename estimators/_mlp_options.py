@@ -13,8 +13,9 @@ from ..backends import Array, Backend
 from ..core.columns import describe_nonfinite
 from ..core.device_work import working_on
 from ..core.minibatch import begin
-from ..core.network import INITIALIZERS, Network, Output
+from ..core.network import INITIALIZERS, Affine, Network, Output
 from ..core.network.fit import NetworkFit, fit_network
+from ..core.network.inspection import layer_name
 from ..core.optimizers import Optimizer
 from ..core.solvers.result import DIVERGED
 from ..core.standing import Descent
@@ -211,4 +212,12 @@ class NetworkEstimator(FittedNetwork):
 
 
 def _told(network: Network) -> str:
-    return f"{'-'.join(map(str, network.widths))} ({type(network.output).__name__})"
+    # Of affine layers alone: with those of activations 4-8-3 would look like 4-8-8-3.
+    widths, others = [network.n_features], []
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, Affine):
+            widths.append(network.widths[i + 1])
+        elif layer_name(layer) not in others:
+            others.append(layer_name(layer))
+    between = f"with {', '.join(others)} " if others else ""
+    return f"{'-'.join(map(str, widths))} {between}({type(network.output).__name__})"

@@ -175,17 +175,22 @@ def test_going_on_needs_the_same_network() -> None:
     model = quietly(MLPClassifier(**SMALL, warm_start=True), X, y)
     for change in ({"hidden_layer_sizes": (9,)}, {"dtype": "float64"}, {"activation": "tanh"}):
         model.set_params(**change)
-        with pytest.raises(ValueError, match=r"warm_start=True.*4-8-8-3.*fit a clone"):
+        with pytest.raises(ValueError, match=r"warm_start=True.*4-8-3.*fit a clone"):
             model.fit(X, y)
         with pytest.raises(ValueError, match=r"partial_fit: the last fit had"):
             model.partial_fit(X, y)
         model.set_params(**{name: MLPClassifier(**SMALL).get_params()[name] for name in change})
     with pytest.raises(ValueError, match="those of the last fit"):
         model.fit(X, y == 1)
-    with pytest.raises(ValueError, match="4-8-8-3"):
+    with pytest.raises(ValueError, match="4-8-3"):
         model.fit(X[:, :2], y)
+    # Widths are those of affine layers; what stands between them is named.
+    model.set_params(layers=(BatchNorm(), Affine(5), Tanh()), hidden_layer_sizes=(100,))
+    told = r"network 4-8-3 with relu \(Soft.*ask for 4-5-3 with batch_norm, tanh \(Soft"
+    with pytest.raises(ValueError, match=told):
+        model.fit(X, y)
     regressor = quietly(MLPRegressor(**SMALL, warm_start=True), X, X[:, 0])
-    with pytest.raises(ValueError, match=r"4-8-8-1.*4-8-8-2"):
+    with pytest.raises(ValueError, match=r"4-8-1.*4-8-2"):
         regressor.fit(X, X[:, :2])
 
 
