@@ -102,12 +102,22 @@ def not_translatable(what: str, why: str) -> KernelCompileError:
     )
 
 
-def out_of_memory(what: str, device: str, cause: BaseException) -> DeviceMemoryError:
-    """The error for work that does not fit into a device beside what is there already."""
+_WHERE_X_IS_LARGE = (
+    "Free arrays there, give X in a shorter dtype (float16, uint8: it is read as it is stored), or "
+    "use fewer rows at a time; solver='lbfgs' needs no matrix of all columns by all columns."
+)
+
+
+def out_of_memory(
+    what: str, device: str, cause: BaseException, advice: str | None = None
+) -> DeviceMemoryError:
+    """The error for work that does not fit into a device beside what is there already.
+
+    `advice` says what is large, and what to do; None: X is.
+    """
     return DeviceMemoryError(
-        f"{what} ran out of memory on device {device} ({_first_line(cause)}). Free arrays there, "
-        "give X in a shorter dtype (float16, uint8: it is read as it is stored), or use fewer rows "
-        "at a time; solver='lbfgs' needs no matrix of all columns by all columns."
+        f"{what} ran out of memory on device {device} ({_first_line(cause)}). "
+        f"{_WHERE_X_IS_LARGE if advice is None else advice}"
     )
 
 

@@ -141,7 +141,12 @@ def jit(function: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[
 
 
 def trouble_of(problem: BaseException) -> Trouble | None:
-    """What an exception of JAX's runtime says of the device: its status comes first in the text."""
+    """What an exception of JAX's runtime says of the device: its status comes first in the text.
+
+    The host may run out of memory too, before arrays are sent.
+    """
+    if isinstance(problem, MemoryError):
+        return "memory"
     if "RuntimeError" not in type(problem).__name__:
         return None
     text = str(problem)

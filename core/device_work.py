@@ -49,7 +49,9 @@ def on_device_of(backend: Backend, X: Any) -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def working_on(backend: Backend, X: Any, what: str) -> Iterator[None]:
+def working_on(
+    backend: Backend, X: Any, what: str, advice: Callable[[], str | None] | None = None
+) -> Iterator[None]:
     """Make new arrays on the device of X; say in plain words when it has no memory left, or fails.
 
     Parameters
@@ -58,6 +60,8 @@ def working_on(backend: Backend, X: Any, what: str) -> Iterator[None]:
         Of the backend, or host data on the way to it.
     what : str
         What is being done, for the error.
+    advice : callable or None
+        What to do where memory is short, for work in which something else than X may be large.
 
     Raises
     ------
@@ -71,7 +75,9 @@ def working_on(backend: Backend, X: Any, what: str) -> Iterator[None]:
         trouble = backend.trouble_of(problem)
         if trouble is None or isinstance(problem, DeviceMemoryError):
             raise
-        explain = out_of_memory if trouble == "memory" else device_failed
         device = device_of(X)
         device = backend.device if device == "cpu" else device  # host data on its way, too
-        raise explain(what, device, problem) from problem
+        if trouble == "memory":
+            told = None if advice is None else advice()
+            raise out_of_memory(what, device, problem, told) from problem
+        raise device_failed(what, device, problem) from problem

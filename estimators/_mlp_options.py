@@ -15,6 +15,7 @@ from ..core.device_work import working_on
 from ..core.minibatch import begin
 from ..core.network import INITIALIZERS, Affine, Network, Output
 from ..core.network.fit import NetworkFit, fit_network
+from ..core.network.fit_lbfgs import lbfgs_memory_advice
 from ..core.network.inspection import layer_name
 from ..core.optimizers import Optimizer
 from ..core.solvers.result import DIVERGED
@@ -145,7 +146,9 @@ class NetworkEstimator(FittedNetwork):
         if goes_on and network != self.network_:
             raise ValueError(self._other_network(network, "(warm_start=True)"))
         # The generator's first numbers, so that every solver starts from the same weights.
-        start = self.theta_ if goes_on else network.initial(rng)
+        advice = lbfgs_memory_advice(network, X, self.dtype, backend)
+        with working_on(backend, X, f"initial weights of {name_of(self)}", advice):
+            start = self.theta_ if goes_on else network.initial(rng)
         fit = fit_whole(self, X, target, weight, network, backend, start)
         self.network_, self.theta_ = network, fit.theta
         return fit

@@ -29,6 +29,7 @@ from ..solvers.result import Callback, SolverResult
 from ..standing import Best, Descent, Keep, Snapshot, Standing, restored
 from ..watching import FitStart, watching
 from .epoch import at_step, network_epoch, take_batch
+from .memory import memory_advice
 from .network import Network
 from .predict import mean_loss
 from .step import Batch, form_of, stand, take_step
@@ -188,8 +189,13 @@ def fit_network(
     _check(options, dtype, who)
     check_data(network, X, y, sample_weight, backend, who)
     check_batches(network, options.batch_size, who)
+    advice = partial(
+        memory_advice, network, X, min(options.batch_size, n_samples), dtype, optimizer.n_slots,
+        type(optimizer).__name__,
+    )  # fmt: skip
+    what = f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"
     with (
-        working_on(backend, X, f"{who} on X of {X.dtype}, {n_samples:,} x {n_features:,}"),
+        working_on(backend, X, what, advice),
         np.errstate(invalid="ignore", over="ignore", divide="ignore"),
     ):
         theta = backend.from_numpy(network.initial(rng).astype(dtype))

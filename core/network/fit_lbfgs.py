@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,11 +10,26 @@ import numpy as np
 
 from ...backends import Array, Backend
 from ..device_work import working_on
+from ..dtypes import host_dtype
 from ..nonfinite import raise_nonfinite
 from ..solvers import Callback, SolverResult, minimize_plain_lbfgs
+from ..solvers.lbfgs import MEMORY
 from ..watching import FitStart, watching
+from .memory import memory_advice
 from .network import Network
-from .objective import NetworkObjective
+from .objective import SMALLEST_BLOCK, NetworkObjective
+
+
+def lbfgs_memory_advice(
+    network: Network, X: Any, dtype: Any, backend: Backend
+) -> Callable[[], str | None]:
+    """`memory_advice` for L-BFGS, which keeps many steps and changes of the gradient."""
+
+    def advice() -> str | None:
+        held = host_dtype(backend.compute_dtype(np.dtype(X.dtype if dtype is None else dtype)))
+        return memory_advice(network, X, SMALLEST_BLOCK, held, 2 * MEMORY, "L-BFGS")
+
+    return advice
 
 
 def fit_network_lbfgs(
@@ -78,7 +93,7 @@ def fit_network_lbfgs(
     """
     what = f"{who} on X of {X.dtype}, {X.shape[0]:,} x {X.shape[1]:,}"
     with (
-        working_on(backend, X, what),
+        working_on(backend, X, what, lbfgs_memory_advice(network, X, dtype, backend)),
         np.errstate(over="ignore", invalid="ignore"),
         watching(callbacks, FitStart(who, max_iter, "iteration")),
     ):
