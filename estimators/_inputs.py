@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from ..backends import Array, Backend, as_backend_array, backend_of, get_backend
+from ..backends import (
+    Array,
+    Backend,
+    PrecisionError,
+    as_backend_array,
+    backend_of,
+    get_backend,
+)
 from ..core.columns import describe_nonfinite
 from ..core.device_work import on_device_of, working_on
 from ..core.passes import is_sparse
@@ -167,6 +174,37 @@ def send_features(estimator: Any, X: Array, backend: Backend) -> Array:
     shape = " x ".join(f"{size:,}" for size in X.shape)
     with working_on(backend, X, f"moving X of {X.dtype}, {shape}, to backend {backend.name!r}"):
         return backend.from_numpy(X)
+
+
+def narrowed_to(estimator: Any, X: Array, backend: Backend, dtype: str) -> Array:
+    """X for a fit in `dtype`: host float64 in float32, where that is the dtype and the backend
+    holds nothing wider (JAX in its 32-bit mode); else X itself.
+
+    Raises
+    ------
+    ValueError
+        For numbers that float32 does not hold.
+    """
+    wide = isinstance(X, np.ndarray) or is_sparse(X)
+    if dtype != "float32" or not wide or X.dtype != np.float64:
+        return X
+    try:
+        backend.compute_dtype(X.dtype)
+    except PrecisionError:
+        pass
+    else:
+        return X
+    with np.errstate(over="ignore"):
+        narrow = X.astype(np.float32)
+    values, given = (narrow.data, X.data) if is_sparse(X) else (narrow, X)
+    if bool(np.any(np.isinf(values) & np.isfinite(given))):
+        message = (
+            f"{name_of(estimator)}: X of float64 holds numbers beyond 3.4e38, and backend "
+            f"{backend.name!r} computes in float32. Scale the columns "
+            "(sklearn.preprocessing.StandardScaler), or take another backend."
+        )
+        raise ValueError(message)
+    return narrow
 
 
 def check_raw_prediction(estimator: Any, X: Array, raw: Array, backend: Backend) -> None:

@@ -17,7 +17,7 @@ from ._backend_choice import place_for_fit
 from ._class_weights import row_weights
 from ._constraints import OneOf
 from ._indicators import encode_indicators, has_several_labels
-from ._inputs import as_target, beside, name_of, read_features
+from ._inputs import as_target, beside, name_of, narrowed_to, read_features
 from ._labels import (
     Labels,
     codes_among,
@@ -106,7 +106,7 @@ or None, default=None
         an Affine layer of the size that y asks for is added.
     dtype : {"float32", "float64"}, default="float32"
         Of the parameters and the training ("lbfgs" on NumPy and Numba: always float64). X is read
-        as it is stored.
+        as it is stored; for "float32" on JAX in its 32-bit mode, host float64 is converted first.
     l1_ratio : float, default=0.0
         Share of the L1 penalty.
     class_weight : dict, "balanced" or None, default=None
@@ -319,6 +319,7 @@ or None, default=None
             self.backend, X, placed_y, weight, who=name_of(self),
             numbers=self._numbers(X.shape[0], max_iter),
         )  # fmt: skip
+        X = narrowed_to(self, X, backend, self.dtype)
         return backend, X, read_sample_weight(self, weight, X, backend)
 
     def _fit_labels(

@@ -15,7 +15,7 @@ from ..core.network import SquaredError
 from ._backend_choice import place_for_fit
 from ._base import LinearRegressorMixin
 from ._constraints import OneOf
-from ._inputs import like_input, name_of, read_features
+from ._inputs import like_input, name_of, narrowed_to, read_features
 from ._labels import split_rows
 from ._mlp_lbfgs import trains_by_batches
 from ._mlp_options import MLP_CONSTRAINTS, NetworkEstimator
@@ -183,6 +183,7 @@ class MLPRegressor(LinearRegressorMixin, NetworkEstimator):
         n_samples = X.shape[0]
         numbers = self._numbers(n_samples, max_iter)
         backend, X, y, weight = place_for_fit(self.backend, X, y, weight, who=who, numbers=numbers)
+        X = narrowed_to(self, X, backend, self.dtype)
         y = read_targets(self, y, X, backend, multi_output=True)
         y = y[:, None] if y.ndim == 1 else y
         weight = read_sample_weight(self, weight, X, backend)
