@@ -19,7 +19,8 @@ from ..backends import (
 from ..core.columns import describe_nonfinite
 from ..core.device_work import on_device_of, working_on
 from ..core.passes import is_sparse
-from ._text import describe_text
+from ._dates import describe_dates, holds_typed_dates
+from ._text import describe_no_numbers
 
 # Bytes of the widest float that is read as stored; a wider one becomes float64.
 _WIDEST_FLOAT = 8
@@ -61,10 +62,13 @@ def read_features(estimator: Any, X: Any, *, reset: bool) -> Array:
         return X
     if backend_of(X) is not None:
         return _check_device_features(estimator, X, reset=reset)
+    # polars makes numbers of dates by itself, in units that nobody asked for.
+    if holds_typed_dates(X):
+        raise ValueError(describe_dates(name_of(estimator), "X", X))
     try:
         return _converted(estimator, X, reset=reset)
-    except ValueError as error:
-        text = None if is_sparse(X) else describe_text(name_of(estimator), "X", X)
+    except (ValueError, TypeError) as error:
+        text = None if is_sparse(X) else describe_no_numbers(name_of(estimator), "X", X)
         if text is None:
             raise
         raise ValueError(text) from error

@@ -11,8 +11,9 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_array
 
 from ..backends import Array, Backend, as_backend_array, backend_of
+from ._dates import describe_dates
 from ._inputs import as_target, compute_dtype, name_of
-from ._text import describe_text
+from ._text import describe_no_numbers
 
 
 def check_rows(who: str, argument: str, n_rows: int, n_samples: int) -> None:
@@ -79,14 +80,16 @@ def read_targets(
                 y, ensure_2d=False, allow_nd=True, ensure_all_finite=False, input_name="y",
                 estimator=estimator, dtype="numeric",
             )  # fmt: skip
-        except ValueError as error:
-            text = describe_text(who, "y", given)
+        except (ValueError, TypeError) as error:
+            text = describe_no_numbers(who, "y", given)
             if text is None:
                 raise
             raise ValueError(text) from error
-        if y.dtype.kind not in "biufO":
-            message = f"{who}: y holds values of dtype {y.dtype}, not numbers. Pass numbers."
-            raise ValueError(message)
+        text = None if y.dtype.kind in "biuf" else describe_dates(who, "y", given)
+        if text is None and y.dtype.kind not in "biufO":
+            text = f"{who}: y holds values of dtype {y.dtype}, not numbers. Pass numbers."
+        if text is not None:
+            raise ValueError(text)
     if not (multi_output and y.ndim == 2):
         y = flatten_column(y, who)
     check_rows(who, "y", y.shape[0], X.shape[0])

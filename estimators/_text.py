@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._dates import describe_dates
+
 # Rows looked at; an error may name no value, but must not take minutes.
 LOOKED_AT = 100_000
 
@@ -39,6 +41,11 @@ def describe_text(who: str, argument: str, given: Any) -> str | None:
             "or drop them."
         )
     return f"{who}: {argument} holds text, {found.value!r} in {place}. {cure}"
+
+
+def describe_no_numbers(who: str, argument: str, given: Any) -> str | None:
+    """The text of the error for dates, times or text in X or y; None without any."""
+    return describe_dates(who, argument, given) or describe_text(who, argument, given)
 
 
 def _find(given: Any) -> _Found | None:
