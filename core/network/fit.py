@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from ..minibatch import Plan, Progress, begin
 from ..optimizers import Optimizer
 from ..passes import is_sparse
 from ..penalties import ElasticNet
-from ..solvers.result import Callback, SolverResult
+from ..solvers.result import NO_IMPROVEMENT, OUT_OF_ITERATIONS, Callback, SolverResult
 from ..standing import Best, Descent, Keep, Snapshot, Standing, restored
 from ..watching import FitStart, watching
 from .epoch import at_step, network_epoch, take_batch
@@ -52,6 +52,7 @@ class NetworkRun(EpochRun):
     """One fit of a network: what differs from that of a linear model."""
 
     network: Network = field(kw_only=True)
+    first_loss: float = math.nan  # of the first batch, before any step
 
     def take_epoch(
         self, order: HostArray, start: Progress, plan: Plan
@@ -63,6 +64,8 @@ class NetworkRun(EpochRun):
             *self.rows, order, start, plan, keys, self.network,
             backend=self.backend, fused=self.fused,
         )  # fmt: skip
+        if math.isnan(self.first_loss):
+            self.first_loss = float(losses[0])
         broken = np.flatnonzero(~np.isfinite(losses))
         if broken.size:
             self.trouble = self._where(order, start, plan, keys, int(broken[0]))
@@ -115,6 +118,35 @@ class NetworkRun(EpochRun):
             if place.penalized
         )
 
+    def cost(self, theta: Array) -> float:
+        """Weighted mean loss of all rows, as in predictions, and the penalty."""
+        loss = mean_loss(self.network, theta, *self.rows, backend=self.backend)
+        return loss + self.penalty(theta)
+
+    def judged(self, result: SolverResult, start: Array) -> SolverResult:
+        """The result, which has not converged where the cost is above that of the start.
+
+        Steps that are too large for the network may end there without leaving the numbers: Adam's
+        are of the size of its rate, whatever the gradient.
+        """
+        # Two more reads of X: only where the batches say that it may be so. Running means are of
+        # nothing before the first step, and lag behind: there the batches must say it aloud.
+        has_statistics = self.network.size > self.network.n_parameters
+        least = self.first_loss * (2.0 if has_statistics else 1.0)
+        ended = result.stop_reason in {OUT_OF_ITERATIONS, NO_IMPROVEMENT}
+        if not (ended and result.loss > least):
+            return result
+        before, after = self.cost(start), self.cost(result.theta)
+        if not after > before:
+            return result
+        message = (
+            f"the cost was {before:.3g} before the first step and is {after:.3g} after "
+            f"{result.n_iter} epochs: training made it worse. Lower the learning rate, which was "
+            f"{float(self.optimizer.learning_rate_at(0)):.3g} at first, scale the columns and "
+            "numeric targets (sklearn.preprocessing.StandardScaler), or clip gradients (max_norm)."
+        )
+        return replace(result, converged=False, message=message)
+
     def validate(self, theta: Array) -> float:
         """Weighted mean loss on the held-out rows."""
         assert self.validation is not None
@@ -165,7 +197,8 @@ def fit_network(
     -------
     NetworkFit
         `result.stop_reason` is "diverged" where the loss became infinite or NaN: the message names
-        the step and the layer, and theta is that of the best epoch.
+        the step and the layer, and theta is that of the best epoch. `result.message` tells of a
+        cost that is higher at the end than it was at the start.
 
     Raises
     ------
@@ -222,10 +255,12 @@ def fit_network(
             float(l2_reg_strength), options, rng, fused, validation, float(l1_reg_strength),
             network=network,
         )  # fmt: skip
+        fresh = start is None
         if start is None:
             start = Descent(begin(optimizer, theta, average=options.average_from is not None))
+        theta_0 = run.theta(start)
         if saved is None:
-            standing = Standing(start, Best(run.theta(start)))
+            standing = Standing(start, Best(theta_0))
         else:
             standing = restored(saved, backend, rng)
         check = partial(
@@ -234,6 +269,8 @@ def fit_network(
         about = FitStart(who, options.max_iter, "epoch")
         with watching(callbacks, about):
             theta, result = run_epochs(run, standing, callbacks, check, keep)
+        if fresh and saved is None:  # a fit that goes on may begin at a minimum, and end beside it
+            result = run.judged(result, theta_0)
     host = np.array(backend.to_numpy(theta))
     return NetworkFit(host, result, standing.descent, standing.validation_losses)
 
