@@ -21,6 +21,7 @@ class FitStart(NamedTuple):
     max_iter: int  # iterations, epochs or strengths, at most
     unit: str  # "iteration", "epoch" or "strength"
     start: Callable[[], Coefficients] | None = None  # None: the first record is the start
+    of_layers: bool = False  # coefficients are the arrays of a network's layers, not W and b
 
 
 @contextmanager

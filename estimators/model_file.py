@@ -37,6 +37,8 @@ _CLASSES = {
     "SGDRegressor": "sgd_regressor",
 }
 _FITTED = re.compile(r"[A-Za-z][a-z0-9_]*_")
+# What predictions are made of.
+_PREDICT = ("coef_", "intercept_", "theta_")
 # How the fit went, iteration by iteration; `loss_history_` and the other figures are kept.
 _NOT_KEPT = {"result_"}
 
@@ -103,6 +105,15 @@ def _plain_json(metadata: Any, asked: str, who: str) -> Any:
 
 def _class_of(name: str) -> Any:
     return getattr(import_module(f".{_CLASSES[name]}", __package__), name)
+
+
+def _refuse_nonfinite(tensors: dict[str, np.ndarray[Any, Any]], asked: str) -> None:
+    for name in _PREDICT:
+        if name in tensors and not np.isfinite(tensors[name]).all():
+            raise file_error(
+                asked, "load", f"{name} holds NaN or infinity, so the model can predict nothing",
+                "fit and save anew; the file is damaged, or the model was before it was saved",
+            )  # fmt: skip
 
 
 def _read(path: str | os.PathLike[str], who: str, *, arrays: bool) -> tuple[dict[str, Any], Any]:
@@ -175,7 +186,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ModelFileError
-        For a missing, damaged or foreign file, a newer format, an unknown class.
+        For a missing, damaged or foreign file, a newer format, an unknown class, coefficients
+        that are NaN or infinite.
 
     Examples
     --------
@@ -195,6 +207,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             asked, "load", f"it holds a model of class {name!r}, which xpfit {__version__} does "
             f"not know; it knows {', '.join(_CLASSES)}", "upgrade xpfit, or check the file",
         )  # fmt: skip
+    _refuse_nonfinite(tensors, asked)
     try:
         params = {key: decode_value(value) for key, value in content["params"].items()}
         estimator = _class_of(name)(**params)

@@ -177,7 +177,7 @@ def test_a_warm_start_begins_where_the_last_fit_ended() -> None:
     assert second.loss_history_[0] == pytest.approx(first, rel=1e-12)
     assert second.loss_ < first
     assert second.n_iter_ == 5
-    with pytest.raises(ValueError, match=r"warm_start=True.*4-7-7-3"):
+    with pytest.raises(ValueError, match=r"warm_start=True.*4-7-3"):
         model.set_params(hidden_layer_sizes=(7,)).fit(X, y)
 
 

@@ -1,11 +1,41 @@
-"""What a layer must return: looked at by name, since a wrong shape would be broadcast unseen."""
+"""What a network is made of, and what a layer must return: looked at by name, since a wrong shape
+would be broadcast unseen."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...backends import Array
-from .layer import Layer
+from .layer import Layer, Output
+
+
+def check_parts(n_features: Any, layers: Any, output: Any) -> tuple[Layer, ...]:
+    """The layers, if a network can be made of these.
+
+    Raises
+    ------
+    TypeError
+        Naming what is no number, no layer or no output.
+    """
+    what = None
+    if isinstance(n_features, bool) or not isinstance(n_features, int | np.integer):
+        what = f"n_features={n_features!r}: it is the whole number of columns of X"
+    elif not isinstance(layers, tuple | list):
+        what = f"layers={layers!r}: they are a tuple, such as (Affine(16), ReLU(), Affine(1))"
+    elif not isinstance(output, Output):
+        what = f"output={output!r}: it is an output, such as SquaredError()"
+    else:
+        for number, layer in enumerate(layers, start=1):
+            if isinstance(layer, Output):
+                what = f"layer {number}, {layer!r}: it is an output. Give it as output="
+            elif not isinstance(layer, Layer):
+                what = f"layer {number}, {layer!r}: it is no layer, such as Affine(16) or ReLU()"
+    if what is not None:
+        message = f"Network was given {what}."
+        raise TypeError(message)
+    return tuple(layers)
 
 
 def _refused(layer: Layer, i: int, what: str, wanted: str) -> TypeError:

@@ -266,7 +266,7 @@ def fit_network(
         check = partial(
             describe_nonfinite, X, backend=backend, who=who, feature_names=feature_names
         )
-        about = FitStart(who, options.max_iter, "epoch")
+        about = FitStart(who, options.max_iter, "epoch", of_layers=True)
         with watching(callbacks, about):
             theta, result = run_epochs(run, standing, callbacks, check, keep)
         if fresh and saved is None:  # a fit that goes on may begin at a minimum, and end beside it

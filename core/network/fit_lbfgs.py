@@ -95,7 +95,7 @@ def fit_network_lbfgs(
     with (
         working_on(backend, X, what, lbfgs_memory_advice(network, X, dtype, backend)),
         np.errstate(over="ignore", invalid="ignore"),
-        watching(callbacks, FitStart(who, max_iter, "iteration")),
+        watching(callbacks, FitStart(who, max_iter, "iteration", of_layers=True)),
     ):
         objective = NetworkObjective(
             X, y, sample_weight, network, backend, l2_reg_strength, fused,

@@ -12,7 +12,7 @@ from ...backends import Array, Backend, resolve_backend
 from ..passes import is_sparse
 from ..text_table import text_table
 from .activations import ReLU, Sigmoid, Tanh
-from .inspection import layer_name
+from .inspection import check_is_network, layer_name
 from .layer import HostArray, Layer
 from .network import Network
 from .step import Batch, converted
@@ -26,6 +26,7 @@ MANY = 0.5
 # Of gradients that reach a layer and the last one.
 VANISHING, EXPLODING = 1e-3, 1e3
 N_BINS = 60
+WHO = "examine_flow"
 
 
 class Spread(NamedTuple):
@@ -156,6 +157,11 @@ def examine_flow(
     -------
     NetworkFlow
 
+    Raises
+    ------
+    ValueError, TypeError
+        For what is no network, theta that is not its, data that do not fit it.
+
     Examples
     --------
     >>> from xpfit.core.network import Affine, ReLU, SquaredError
@@ -165,10 +171,18 @@ def examine_flow(
     >>> flow.findings
     ('layer 2 (relu): 1 of 2 units is dead: 0 for all 2 rows',)
     """
-    record = resolve_backend(backend, None if is_sparse(X) else X, y, who="examine_flow")
+    check_is_network(network, WHO)
+    X, y, sample_weight = (
+        _as_array(name, given)
+        for name, given in (("X", X), ("y", y), ("sample_weight", sample_weight))
+    )
+    record = resolve_backend(backend, None if is_sparse(X) else X, y, who=WHO)
     xp = record.xp
-    check_data(network, X, y, sample_weight, record, "examine_flow")
-    theta = theta if isinstance(theta, record.array_type) else record.from_numpy(np.asarray(theta))
+    check_data(network, X, y, sample_weight, record, WHO)
+    theta = _checked_theta(network, theta, record)
+    if not (isinstance(key, int | np.integer) and 0 <= key < 1 << 32):
+        message = f"{WHO} was given key={key!r}. It must be a whole number from 0 to 2**32 - 1."
+        raise ValueError(message)
     rows, y, weight = converted(xp, Batch(X, y, sample_weight), theta.dtype)
     drawn = record.from_numpy(np.asarray(key, dtype=np.uint32)) if network.is_random else None
     n = int(X.shape[0])
@@ -187,6 +201,36 @@ def examine_flow(
             layers.append(_layer_flow(i + 1, layer, output, d_output, own))
         loss = float(record.to_numpy(found.loss)) / n
     return NetworkFlow(tuple(layers), tuple(_findings(network, layers, n)), loss, n)
+
+
+def _as_array(name: str, given: Any) -> Any:
+    """A list as an array; arrays as they are."""
+    found = given if given is None or hasattr(given, "shape") else np.asarray(given)
+    if getattr(getattr(found, "dtype", None), "kind", "f") not in "biufV":
+        message = (
+            f"{WHO} was given {name} of dtype {found.dtype}. Give numbers: encode other columns."
+        )
+        raise TypeError(message)
+    return found
+
+
+def _checked_theta(network: Network, theta: Any, backend: Backend) -> Array:
+    wanted = f"theta of shape ({network.size},): network.initial(rng), or theta_ of a fitted model"
+    if not isinstance(theta, backend.array_type):
+        if theta is None or (
+            isinstance(theta, tuple | list) and any(getattr(leaf, "ndim", 0) for leaf in theta)
+        ):
+            given = "no theta" if theta is None else "theta layer by layer"
+            message = f"{WHO} was given {given}. Give {wanted}, or network.pack(...)."
+            raise ValueError(message)
+        theta = backend.from_numpy(np.asarray(theta))
+    if tuple(theta.shape) != (network.size,):
+        message = f"{WHO} was given theta of shape {tuple(theta.shape)}. Give {wanted}."
+        raise ValueError(message)
+    if not backend.xp.isdtype(theta.dtype, "real floating"):
+        message = f"{WHO} was given theta of dtype {theta.dtype}. Give floats: {wanted}."
+        raise TypeError(message)
+    return theta
 
 
 def _spread(values: HostArray) -> Spread:

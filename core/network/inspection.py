@@ -109,6 +109,35 @@ class NetworkSummary:
     __repr__ = __str__
 
 
+def check_is_network(network: Any, who: str) -> None:
+    """Raise a TypeError for anything that is no network."""
+    if not isinstance(network, Network):
+        message = (
+            f"{who} was given {network!r}, which is no Network. Pass one of xpfit.core.network, or "
+            "network_ of a fitted MLPClassifier or MLPRegressor."
+        )
+        raise TypeError(message)
+
+
+def _is_whole(number: Any, least: int) -> bool:
+    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return bool(whole and number >= least)
+
+
+def _float_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        kind: np.dtype[Any] | None = np.dtype(dtype)
+    except TypeError:
+        kind = None
+    if kind is None or kind.kind != "f":
+        message = (
+            f"summary was asked for dtype={dtype!r}. Parameters are floats: give 'float32' or "
+            "'float64'."
+        )
+        raise ValueError(message)
+    return kind
+
+
 def summary(
     network: Network, batch_size: int = 32, dtype: Any = np.float64, *, n_slots: int = 2
 ) -> NetworkSummary:
@@ -125,8 +154,8 @@ def summary(
 
     Raises
     ------
-    ValueError
-        For a batch of no rows, and a negative number of slots.
+    ValueError, TypeError
+        For a batch of no rows, a negative number of slots, a dtype that is no float, no network.
 
     Examples
     --------
@@ -139,13 +168,14 @@ def summary(
     3 layers on 30 columns, float32
     ...
     """
-    if batch_size < 1 or n_slots < 0:
+    check_is_network(network, "summary")
+    if not (_is_whole(batch_size, 1) and _is_whole(n_slots, 0)):
         message = (
             f"summary was asked for {batch_size=}, {n_slots=}. A batch has at least one row, and "
-            "an optimizer no fewer than 0 slots."
+            "an optimizer no fewer than 0 slots: give whole numbers."
         )
         raise ValueError(message)
-    kind = np.dtype(dtype)
+    kind = _float_dtype(dtype)
     layers = []
     for i, layer in enumerate(network.layers):
         own = [place for place in network.places if place.layer == i]

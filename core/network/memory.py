@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..passes import is_sparse
-from .inspection import in_bytes, summary
+from ..text_table import bytes_text
+from .inspection import summary
 from .network import Network
 
 
@@ -45,12 +46,12 @@ gradient and 2 arrays like them that Adam keeps; 32 MB of it belong to layer 1 (
     size = _bytes_of(X)
     if size >= max(kept, found.activation_bytes):
         return None
-    told = f"X takes {in_bytes(size)}; the network takes more: "
+    told = f"X takes {bytes_text(size)}; the network takes more: "
     if found.activation_bytes > kept:
         layer = max(found.layers, key=lambda one: one.activation_bytes)
         return (
-            f"{told}{in_bytes(found.activation_bytes)} for what its layers return for "
-            f"{batch_size:,} rows at a time; {in_bytes(layer.activation_bytes)} of it belong to "
+            f"{told}{bytes_text(found.activation_bytes)} for what its layers return for "
+            f"{batch_size:,} rows at a time; {bytes_text(layer.activation_bytes)} of it belong to "
             f"layer {layer.number} ({layer.name}, {layer.output_shape[1]:,} columns). Take a "
             "smaller batch_size, or fewer units there."
         )
@@ -58,8 +59,8 @@ gradient and 2 arrays like them that Adam keeps; 32 MB of it belong to layer 1 (
     before, after = network.widths[layer.number - 1 : layer.number + 1]
     own = kept * layer.n_parameters / network.n_parameters
     return (
-        f"{told}{in_bytes(kept)} for {network.n_parameters:,} parameters of {found.dtype}, their "
-        f"gradient and {n_slots} arrays like them that {keeper} keeps; {in_bytes(own)} of it "
+        f"{told}{bytes_text(kept)} for {network.n_parameters:,} parameters of {found.dtype}, their "
+        f"gradient and {n_slots} arrays like them that {keeper} keeps; {bytes_text(own)} of it "
         f"belong to layer {layer.number} ({layer.name}, {before:,} x {after:,}). Take fewer units "
         "there, or an optimizer that keeps less: SGD keeps one such array, and none without "
         "momentum."

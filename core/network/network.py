@@ -19,7 +19,7 @@ from array_api_compat import array_namespace
 from ...backends import Array, Namespace
 from ..minibatch import Plan, Progress
 from .built_in import is_built_in
-from .contract import checked_backward, checked_forward, checked_gradients
+from .contract import check_parts, checked_backward, checked_forward, checked_gradients
 from .layer import HostArray, Layer, Moment, Output
 from .step import (
     Batch,
@@ -70,8 +70,8 @@ class Network:
 
     Raises
     ------
-    ValueError
-        Without columns, or without any layer that is trained.
+    ValueError, TypeError
+        Without columns or any layer that is trained; for what is no layer, or no output.
 
     Examples
     --------
@@ -89,7 +89,8 @@ class Network:
     output: Output
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
+        layers = check_parts(self.n_features, self.layers, self.output)
+        object.__setattr__(self, "layers", layers)
         if not (self.n_features >= 1 and any(place.trained for place in self.places)):
             message = (
                 f"A network of {len(self.layers)} layers on {self.n_features} columns has nothing "

@@ -76,7 +76,8 @@ def plot_decision_boundary(
     ------
     sklearn.exceptions.NotFittedError
     ValueError, TypeError
-        For another number of columns or labels, labels unknown to the model, no classifier.
+        For another number of columns or labels, labels unknown to the model, several labels a
+        row, no classifier.
 
     Examples
     --------
@@ -96,16 +97,34 @@ def plot_decision_boundary(
     if resolution < 2:
         message = f"plot_decision_boundary: resolution must be at least 2, got {resolution}."
         raise ValueError(message)
-    classes, labels = np.asarray(model.classes_), np.asarray(to_host(y)).reshape(-1)
+    classes, labels = np.asarray(model.classes_), np.asarray(to_host(y))
+    predicted = _predicted(model, X)
+    _refuse_several_labels(model, labels, predicted)
+    labels = labels.reshape(-1)
     _check_labels(labels, classes, points.shape[0])
     axes = axes_for(ax, 6.0, 4.8)
     _draw_regions(axes, model, X, points, classes, resolution)
-    wrong = _predicted(model, X) != labels
-    _draw_points(axes, points, labels, classes, wrong)
+    _draw_points(axes, points, labels, classes, predicted != labels)
     name_axes(axes, plain(names[0]), plain(names[1]))
     axes.grid(False)
     legend(axes, frameon=True, framealpha=0.85, edgecolor="none")
     return axes
+
+
+def _refuse_several_labels(model: Any, labels: Any, predicted: Any) -> None:
+    if predicted.ndim == 2 and predicted.shape[1] > 1:
+        message = (
+            f"plot_decision_boundary: {name_of(model)} predicts {predicted.shape[1]} labels a row, "
+            "and a point of the plane has the colour of one class. Fit a model to one column of y, "
+            "and draw that."
+        )
+        raise ValueError(message)
+    if labels.ndim > 1 and labels.shape[1:] != (1,):
+        message = (
+            f"plot_decision_boundary: y has shape {labels.shape}, and {name_of(model)} predicts "
+            "one label a row. Pass the labels that the model was fitted to."
+        )
+        raise ValueError(message)
 
 
 def _check_labels(labels: Any, classes: Any, n_rows: int) -> None:

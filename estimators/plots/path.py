@@ -12,8 +12,8 @@ from ...core.watching import FitStart
 class DescentPath:
     """A callback that keeps the coefficients after every iteration or epoch.
 
-    Pass it as `callbacks=` of any estimator, and to `plot_loss_surface` afterwards. A fit that goes
-    on where the last one ended (`warm_start`, `partial_fit`) goes on with the path; any other
+    Pass it as `callbacks=` of any linear model, and to `plot_loss_surface` afterwards. A fit that
+    goes on where the last one ended (`warm_start`, `partial_fit`) goes on with the path; any other
     begins a new one.
 
     Parameters
@@ -54,7 +54,20 @@ class DescentPath:
             self._points.append((*record.coefficients(), float(record.loss)))
 
     def fit_begins(self, about: FitStart) -> None:
-        """Begin a new path, unless the fit goes on from where this one ended."""
+        """Begin a new path, unless the fit goes on from where this one ended.
+
+        Raises
+        ------
+        TypeError
+            For a network.
+        """
+        if about.of_layers:
+            message = (
+                f"DescentPath was given to {about.who} in callbacks: it keeps W and b of a linear "
+                "model, and a network has arrays in each layer. Leave it out, or keep what "
+                "record.coefficients() returns in a callback of your own."
+            )
+            raise TypeError(message)
         if about.start is None:
             self._points = []
             return
