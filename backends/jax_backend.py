@@ -188,7 +188,7 @@ def make() -> Backend:
     found = _find_devices()
     from .jax_epoch import accepts_epoch, minibatch_epoch
     from .jax_kernels import KERNELS
-    from .jax_network import accepts_network, network_epoch, network_sums
+    from .jax_network import accepts_network, accepts_network_epoch, network_epoch, network_sums
 
     return Backend(
         name="jax",
@@ -211,7 +211,7 @@ def make() -> Backend:
             {
                 **KERNELS,
                 "minibatch_epoch": FusedKernel(minibatch_epoch, accepts_epoch),
-                "network_epoch": FusedKernel(network_epoch, accepts_network),
+                "network_epoch": FusedKernel(network_epoch, accepts_network_epoch),
                 "network_sums": FusedKernel(network_sums, accepts_network),
             }
         ),

@@ -71,6 +71,15 @@ def _epoch(
     return found
 
 
+def is_hashable(part: Any) -> bool:
+    """Whether a compiled program can be looked up by this part of it."""
+    try:
+        hash(part)
+    except TypeError:
+        return False
+    return True
+
+
 def _filled_up(values: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
     missing = np.zeros((size - values.shape[0], *values.shape[1:]), values.dtype)
     return np.concatenate([values, missing])
@@ -99,6 +108,8 @@ def minibatch_epoch(
     return found, losses[:n_steps]
 
 
-def accepts_epoch(X: Array, *_: Any) -> bool:
-    """Dense JAX arrays on one device."""
-    return accepts(X)
+def accepts_epoch(
+    X: Array, y: Any, sample_weight: Any, order: Any, start: Any, plan: Any, loss: Any
+) -> bool:
+    """Dense JAX arrays on one device, and a rule that a compiled program can be looked up by."""
+    return accepts(X) and is_hashable(plan.rule)

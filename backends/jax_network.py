@@ -18,6 +18,7 @@ import numpy as np
 from jax import lax
 
 from .jax_blocks import sum_over_blocks
+from .jax_epoch import is_hashable
 from .jax_kernels import accepts
 from .record import Array
 
@@ -119,8 +120,11 @@ def network_sums(
 def accepts_network(X: Any, *others: Any) -> bool:
     """Dense JAX arrays on one device, and a network, which comes last, that a compiled program can
     be looked up by."""
-    try:
-        hash(others[-1])
-    except TypeError:
-        return False
-    return accepts(X)
+    return accepts(X) and is_hashable(others[-1])
+
+
+def accepts_network_epoch(
+    X: Any, y: Any, sample_weight: Any, order: Any, start: Any, plan: Any, keys: Any, network: Any
+) -> bool:
+    """As `accepts_network`, and the optimizer's rule likewise."""
+    return accepts_network(X, network) and is_hashable(plan.rule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,11 @@ def minibatch_epoch(
     return found, losses
 
 
+def is_plain_function(rule: Any) -> bool:
+    """Whether Numba may compile a rule, and find it again: a partial or an object runs as it is."""
+    return isinstance(rule, FunctionType)
+
+
 def _is_lazy(X: Any, plan: Any) -> bool:
     """Whether steps may leave the columns alone in which their rows have nothing."""
     if not is_csr(X) or plan.plain_decay is None or plan.shrinks:
@@ -133,6 +139,7 @@ def _lazy_epoch(
 def accepts_epoch(
     X: Any, y: Any, sample_weight: Any, order: Any, start: Any, plan: Any, loss: Any
 ) -> bool:
-    """Whether `minibatch_epoch` can read X, and has the loss."""
+    """Whether `minibatch_epoch` can read X, has the loss, and can compile the optimizer's rule."""
     known = not loss.is_multiclass or loss.fused_as == "half_multinomial"
+    known = known and is_plain_function(plan.rule)
     return known and start.theta.dtype == np.float64 and is_readable(X)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .blas_threads import single_blas_thread
+from .numba_epoch import is_plain_function
 from .numba_layout import as_readable, as_vector, as_writeable, is_readable, kind_of, layout_of
 from .record import Array
 
@@ -33,11 +34,13 @@ class _Description(NamedTuple):
 def accepts_network(
     X: Any, y: Any, sample_weight: Any, order: Any, start: Any, plan: Any, keys: Any, network: Any
 ) -> bool:
-    """Whether `network_epoch` can read X, and knows every layer by its name."""
+    """Whether `network_epoch` can read X, knows every layer by its name, and can compile the
+    optimizer's rule."""
     from .numba_kernels.network_codes import OPERATIONS, OUTPUTS
 
     return bool(
         network.is_built_in
+        and is_plain_function(plan.rule)
         and network.output.name in OUTPUTS
         and all(layer.name in OPERATIONS or layer.name == "identity" for layer in network.layers)
         and start.theta.dtype in (np.float32, np.float64)

@@ -188,14 +188,12 @@ def test_a_second_call_compiles_nothing_even_with_another_parameter(jax_backend:
 
 
 def test_the_fused_kernels_are_what_runs(jax_backend: Backend) -> None:
-    of_linear_models = {
-        "loss_gradient", "curvature_product", "weighted_gram", "column_sums", "predict_raw",
-        "minibatch_epoch",
-    }  # fmt: skip
-    # Those of networks take a network: tests/test_network_backends.py.
-    assert set(jax_backend.kernels) == of_linear_models | {"network_epoch", "network_sums"}
+    passes = {"loss_gradient", "curvature_product", "weighted_gram", "column_sums", "predict_raw"}
+    # These take a plan or a network: tests/test_rules_of_ones_own.py, test_network_backends.py.
+    epochs = {"minibatch_epoch", "network_epoch", "network_sums"}
+    assert set(jax_backend.kernels) == passes | epochs
     data = (*_table(jax_backend), HALF_BINOMIAL)
-    for name in of_linear_models:
+    for name in passes:
         kernel = jax_backend.kernels[name]
         assert kernel.accepts(*data)
         assert not kernel.accepts(np.zeros((2, 2)), *data[1:])

@@ -268,7 +268,7 @@ class Cube(Layer):
 
 def accepted(X: Any, network: Network) -> bool:
     start = begin(PLAIN, network.initial(np.random.default_rng(0)))
-    return accepts_network(X, None, None, None, start, None, None, network)
+    return accepts_network(X, None, None, None, start, plan_epoch(PLAIN, N, 8), None, network)
 
 
 def test_what_is_not_known_is_left_to_the_generic_epoch() -> None:
