@@ -157,18 +157,3 @@ class Stages:
             f"fitting: iteration {record.iteration}, {record.n_passes} passes, "
             f"loss {record.loss:.6g}{gradient}"
         )
-
-
-def bytes_text(count: float) -> str:
-    """Write a number of bytes as people do.
-
-    Examples
-    --------
-    >>> bytes_text(41_500_000)
-    '41.5 MB'
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"

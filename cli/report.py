@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.text_table import bytes_text
 from ..data import Categories
 from . import plots, score_plots
-from .console import bytes_text
 from .fitting import Fitted, Outcome, classes_of
 from .markup import figure, keys, section, table, warning
 from .models import MODELS

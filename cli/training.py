@@ -12,7 +12,8 @@ import numpy as np
 import typer
 
 from .. import __version__
-from .console import Stages, bytes_text, pairs, say_warning, stdout, table
+from ..core.text_table import bytes_text
+from .console import Stages, pairs, say_warning, stdout, table
 from .fitting import Fitted, Outcome, evaluate, fit
 from .models import ModelOptions
 from .output import MODEL_FILE, REPORT_FILE, SUMMARY_FILE, new_folder, write_json

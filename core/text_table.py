@@ -26,7 +26,7 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int 
     )
 
 
-def bytes_text(n: int) -> str:
+def bytes_text(n: float) -> str:
     """A number of bytes in the unit that people read, to three digits.
 
     Examples
@@ -34,8 +34,8 @@ def bytes_text(n: int) -> str:
     >>> bytes_text(999), bytes_text(999_700), bytes_text(1_234_567)
     ('999 B', '1 MB', '1.23 MB')
     """
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         # What three digits round up to 1000 is 1 of the next unit.
         if n >= 0.9995 * size:
             return f"{n / size:.3g} {unit}"
-    return f"{n} B"
+    return f"{n:.3g} B"
