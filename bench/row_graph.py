@@ -7,6 +7,7 @@ import importlib
 import math
 import tracemalloc
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..core.graph import checkpoint, compile, grad, hvp, namespace, value_and_gr
 from ..core.losses import HALF_BINOMIAL
 from ..core.passes import loss_gradient
 from .figures import Row
-from .peers import has, missing_note
+from .peers import has, jax_in_64_bits, missing_note
 from .problems import gaussian
 from .sizes import Size, pause_for, rounds_for
 from .timing import Comparison, compare
@@ -201,7 +202,8 @@ def run(size: Size, rounds: int | None = None) -> dict[str, Any]:
         KEY, "gradients by the computation graph, float64; the results agree to 1e-9",
         notes=missing_note(("autograd", "torch", "jax")),
     )  # fmt: skip
-    _measure_chain(row, size, rounds)
+    with jax_in_64_bits() if has("jax") else nullcontext():
+        _measure_chain(row, size, rounds)
     _measure_logistic(row, size, rounds)
     _measure_checkpoints(row, size, rounds)
     return row.as_dict()
