@@ -37,6 +37,11 @@ def _matmul(number: int, operation: Any, values: list[Any]) -> list[str]:
     _need(all(len(_shape(values, x)) in (1, 2) for x in (a, b)))
     _need(all(values[x.number].dtype == operation.dtype for x in (a, b)))
     _need(operation.dtype.name in FLOATS)
+    ndims = len(_shape(values, a)), len(_shape(values, b))
+    if ndims == (2, 1):
+        return [f"v{number} = matrix_vector({_argument(a)}, {_argument(b)})"]
+    if ndims == (1, 2):
+        return [f"v{number} = matrix_vector({_argument(b)}.T, {_argument(a)})"]
     return [f"v{number} = np.dot({_argument(a)}, {_argument(b)})"]
 
 

@@ -97,9 +97,9 @@ def _is_one(value: Any, values: list[Value]) -> bool:
         held = values[value.number]
         if isinstance(held, Operation) and held.name == "broadcast_to":
             return _is_one(held.arguments[0], values)
-        if not (isinstance(held, Constant) and held.is_own and held.shape == ()):
+        if not (isinstance(held, Constant) and held.is_own and set(held.shape) <= {1}):
             return False
-        return float(held.value) == 1.0
+        return float(held.value[(0,) * len(held.shape)]) == 1.0
     return isinstance(value, int | float) and value == 1
 
 
