@@ -122,6 +122,8 @@ def expression(operation: Any, names: Names) -> str:
         return f"({first} if {test} else {second})"
     if name in {"broadcast_to", "astype"}:
         return names.operand(arguments[0], dtype)
+    if name == "pow" and type(arguments[1]) is int and arguments[1] == 1:
+        return names.operand(arguments[0], dtype)
     if name == "pow" and type(arguments[1]) is int and 0 <= arguments[1] <= MOST_PRODUCTS:
         return f"({names.operand(arguments[0], dtype)} ** {arguments[1]})"
     if name in SAME:

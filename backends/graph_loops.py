@@ -264,11 +264,10 @@ class LoopWriter:
         left = tuple(n for a, n in enumerate(shape) if a not in axes)
         # float32 is summed in float64: NumPy's order of additions is not that of a loop.
         wide = "float64" if dtype == "float32" else dtype
-        lines = [
-            f"r{number} = np.full({left!r}, {start}, np.{wide})"
-            if left
-            else f"r{number} = np.{wide}({start})"
-        ]
+        filled = f"np.full({left!r}, {start}, np.{wide})"
+        if start == "0":  # said more simply, because it is compiled for every sum
+            filled = f"np.zeros({left!r}, np.{wide})"
+        lines = [f"r{number} = {filled}" if left else f"r{number} = np.{wide}({start})"]
         if by_rows:
             lines.append(f"b{number} = np.empty({min(BLOCK, shape[-1])}, np.{dtype})")
         return lines
@@ -292,4 +291,9 @@ class LoopWriter:
             return [f"v{number} = np.{dtype}({result})"]
         if len(axes) == len(shape):
             return [f"v{number} = np.full({operation.shape!r}, {result}, np.{dtype})"]
-        return [f"v{number} = ({result}).astype(np.{dtype}).reshape({operation.shape!r})"]
+        left = tuple(n for a, n in enumerate(shape) if a not in axes)
+        if dtype == "float32":
+            result = f"({result}).astype(np.float32)"
+        if left != operation.shape:
+            result = f"({result}).reshape({operation.shape!r})"
+        return [f"v{number} = {result}"]

@@ -42,7 +42,7 @@ def _matmul(number: int, operation: Any, values: list[Any]) -> list[str]:
         return [f"v{number} = matrix_vector({_argument(a)}, {_argument(b)})"]
     if ndims == (1, 2):
         return [f"v{number} = matrix_vector({_argument(b)}.T, {_argument(a)})"]
-    return [f"v{number} = np.dot({_argument(a)}, {_argument(b)})"]
+    return [f"v{number} = product({_argument(a)}, {_argument(b)})"]
 
 
 def _reshaped(number: int, operation: Any, values: list[Any]) -> list[str]:

@@ -19,7 +19,7 @@ import math
 import numpy as np
 from numba import njit
 
-from .graph_sums import block_max, block_min, block_sum, larger, matrix_vector, smaller
+from .graph_sums import block_max, block_min, block_sum, larger, matrix_vector, product, smaller
 from .scalar import scalar_namespace
 from .trigonometric import sincos
 

@@ -100,7 +100,8 @@ def interpreted(source: str, *arrays: Any) -> Any:
     scope = {
         "np": np, "math": math, "scalar_namespace": Interpreted,
         "sincos": lambda x: (math.sin(x), math.cos(x)),
-        "matrix_vector": np.matmul, "larger": np.maximum, "smaller": np.minimum,
+        "matrix_vector": np.matmul, "product": np.matmul,
+        "larger": np.maximum, "smaller": np.minimum,
         "block_sum": lambda block, n: float(np.sum(block[:n])),
         "block_max": lambda block, n: np.max(block[:n]),
         "block_min": lambda block, n: np.min(block[:n]),
