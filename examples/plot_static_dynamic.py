@@ -93,12 +93,12 @@ def draw(figure: Figure, rows: list[Row]) -> None:
     right.plot(depths, [row.by_lines for row in rows], "o-", color=LINES, label="static, NumPy")
     right.plot(depths, [row.compiled for row in rows], "o-", color=COMPILED, label="static, Numba")
     right.set_title("times faster than the dynamic graph", loc="left", fontsize=11)
-    right.set_ylim(bottom=0.0)
+    right.set_ylim(0.0, 1.25 * max(row.compiled for row in rows))
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         axes.set_xticks(depths, [str(depth) for depth in depths])
         axes.set_xlabel("layers")
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=9, loc="upper left" if axes is left else "upper right")
         axes.grid(color="#e4e8ec", linewidth=0.8)
         axes.set_axisbelow(True)
 
@@ -109,8 +109,8 @@ def main(folder: Path) -> None:
     rows = [measured(depth) for depth in DEPTHS]
     for row in rows:
         sys.stdout.write(
-            f"{row.depth} layers: {row.n_operations} operations in {row.n_steps} steps; against the "
-            f"dynamic graph {row.by_lines:.1f} times as fast on NumPy, {row.compiled:.1f} on "
+            f"{row.depth} layers: {row.n_operations} operations in {row.n_steps} steps; against "
+            f"the dynamic graph {row.by_lines:.1f} times as fast on NumPy, {row.compiled:.1f} on "
             f"Numba, where the first call takes as long as {row.first_call:.0f} dynamic ones\n"
         )
     figure = Figure(figsize=(10.0, 4.2), layout="constrained")
