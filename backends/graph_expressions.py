@@ -84,7 +84,8 @@ def literal(number: Any, dtype: Any) -> str:
     if dtype.name not in FLOATS:
         return f"np.{dtype.name}({int(number)})"
     number = float(number)
-    text = repr(number)
+    # In brackets: a minus sign binds less than a power.
+    text = f"({number!r})" if number < 0 else repr(number)
     if not math.isfinite(number):
         text = "np.nan" if math.isnan(number) else ("np.inf" if number > 0 else "-np.inf")
     return text if dtype.name == "float64" else f"np.float32({text})"
@@ -106,7 +107,8 @@ def is_elementwise(operation: Any) -> bool:
         return operation.dtype.name in FLOATS
     if name in SAME:
         return operation.dtype.name in DTYPES and operation.dtype.name != "bool"
-    return operation.dtype.name == "bool" and name in COMPARED | TESTED | LOGICAL
+    fits = all(type(x) is not int or -(2**63) <= x < 2**63 for x in arguments)
+    return operation.dtype.name == "bool" and name in COMPARED | TESTED | LOGICAL and fits
 
 
 def _is_entry(argument: Any) -> bool:
@@ -127,7 +129,9 @@ def expression(operation: Any, names: Names) -> str:
     if name == "pow" and type(arguments[1]) is int and 0 <= arguments[1] <= MOST_PRODUCTS:
         return f"({names.operand(arguments[0], dtype)} ** {arguments[1]})"
     if name in SAME:
-        return SAME[name].format(*(names.operand(argument, dtype) for argument in arguments))
+        text = SAME[name].format(*(names.operand(argument, dtype) for argument in arguments))
+        # Numba's integers widen to 64 bits, where NumPy's wrap around.
+        return f"np.int32({text})" if dtype.name == "int32" else text
     if name in FLOATING:
         wide = np.dtype(np.float64)
         text = FLOATING[name].format(*(names.operand(argument, wide) for argument in arguments))
@@ -144,6 +148,8 @@ def _common_dtype(arguments: tuple[Any, ...], names: Names) -> Any:
     common = np.result_type(*own)
     if common.kind != "f" and any(isinstance(argument, float) for argument in arguments):
         return np.dtype(np.float64)
+    if common.kind != "f" and any(type(argument) is int for argument in arguments):
+        return np.dtype(np.int64)
     return common
 
 

@@ -113,7 +113,7 @@ def _put(number: int, operation: Any, values: list[Any]) -> list[str]:
     inner = np.broadcast_to(0, shape)[tuple(key)].shape
     text = _argument(source)
     if not key:
-        return [f"v{number} = {text}"]
+        return _reshaped(number, operation, values)
     if inner == () and _shape(values, source):
         text = f"{text}[{', '.join('0' for _ in _shape(values, source))}]"
     elif inner != _shape(values, source):
@@ -137,23 +137,16 @@ def _cumulative_sum(number: int, operation: Any, values: list[Any]) -> list[str]
 
 def _flip(number: int, operation: Any, values: list[Any]) -> list[str]:
     ndim, axis = len(operation.shape), operation.options.get("axis")
+    _need(ndim > 0)
     axes = range(ndim) if axis is None else [a % ndim for a in np.atleast_1d(axis).tolist()]
     key = ", ".join("::-1" if a in axes else ":" for a in range(ndim))
     return [f"v{number} = {_argument(operation.arguments[0])}[{key}]"]
 
 
-def _solve(number: int, operation: Any, values: list[Any]) -> list[str]:
-    A, b = operation.arguments
-    _need(len(_shape(values, A)) == 2 and len(_shape(values, b)) in (1, 2))
-    _need(all(values[x.number].dtype == operation.dtype for x in (A, b)))
-    _need(operation.dtype.name in FLOATS)
-    return [f"v{number} = np.linalg.solve({_argument(A)}, {_argument(b)})"]
-
-
 STEPS: dict[str, Writer] = {
     "matmul": _matmul, "reshape": _reshaped, "expand_dims": _reshaped, "squeeze": _reshaped,
     "matrix_transpose": _transposed, "permute_dims": _permuted, "getitem": _getitem, "put": _put,
-    "concat": _concat, "cumulative_sum": _cumulative_sum, "flip": _flip, "solve": _solve,
+    "concat": _concat, "cumulative_sum": _cumulative_sum, "flip": _flip,
 }  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def numba_source(program: Any) -> str:
     """
     values = program.values
     for value in values:
-        if getattr(value.dtype, "name", None) not in DTYPES:
+        if getattr(value.dtype, "name", None) not in DTYPES or not value.dtype.isnative:
             raise NotWritableError
     given = [number for number, value in enumerate(values) if not is_operation(value)]
     lines = [f"def run({', '.join(f'a{number}' for number in given)}):"]
@@ -86,14 +86,25 @@ def graph_program(program: Any) -> Callable[..., tuple[Any, ...]]:
                 prepare(kernel, f"graph[{operations} operations, {''.join(layouts)}]", *given)
             ready.add(layouts)
         found = iter(kernel(*given))
-        return tuple(
+        finished = tuple(
             _as_numpy(next(found), program.values[result.number])
             if hasattr(result, "number")
             else result
             for result in results
         )
+        _keep_from_writing(finished, [array for array in arrays if not array.flags.writeable])
+        return finished
 
     return run
+
+
+def _keep_from_writing(results: tuple[Any, ...], read_only: list[Any]) -> None:
+    # The kernel was shown writeable arrays, so that one serves both kinds; views of them are too.
+    for result in results if read_only else ():
+        if isinstance(result, np.ndarray) and any(
+            np.may_share_memory(result, array) for array in read_only
+        ):
+            result.flags.writeable = False
 
 
 def _layout(array: np.ndarray[Any, Any]) -> str:

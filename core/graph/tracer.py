@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+from array_api_compat import device
+
 from .node import TRACE_LEVEL, Box
 
 _PACKAGE = Path(__file__).parent
@@ -31,6 +34,11 @@ class Tracer(Box):
     def __init__(self, value: Any, space: Any, tape: Tape, slot: int | None) -> None:
         self.value, self.level, self.space = value, TRACE_LEVEL, space
         self.tape, self.slot = tape, slot
+
+    @property
+    def device(self) -> Any:
+        """Where the arrays are."""
+        return device(self.value)
 
     def __lt__(self, other: Any) -> Any:
         return record("less", operator.lt, (self, other))
@@ -147,9 +155,15 @@ def record(
         Whether the shape of the result follows from those of the arguments, may depend on their
         numbers, or the function may do with arrays whatever it likes.
     """
-    options = options or {}
+    options = {key: _plain(value) for key, value in (options or {}).items()}
+    keyed = name in {"getitem", "put"}
+    arguments = tuple(
+        _plain(value) if isinstance(value, tuple | list | slice) or (keyed and i) else value
+        for i, value in enumerate(arguments)
+    )
     found = tracers_in((arguments, options))
-    _require_static_shape(name, arguments)
+    if keyed and _has_mask(name, arguments[1]):
+        kind = "unlisted"  # whoever wrote the mask may write to it again
     plain_options = {key: concrete(value) for key, value in options.items()}
     value = function(*concrete(arguments), **plain_options)
     first = found[0]
@@ -177,16 +191,30 @@ def record(
     return Tracer(value, first.space, tape, len(tape.steps) - 1)
 
 
-def _require_static_shape(name: str, arguments: tuple[Any, ...]) -> None:
-    if name not in {"getitem", "put"}:
-        return
-    if any("bool" in str(tracer.dtype) for tracer in tracers_in(arguments[1])):
+def _plain(value: Any) -> Any:
+    """Axes, shapes and keys in Python's integers: NumPy's would be taken for arrays."""
+    if isinstance(value, np.integer | np.bool_):
+        return value.item()
+    if type(value) is tuple:
+        return tuple(_plain(child) for child in value)
+    if type(value) is list:
+        return [_plain(child) for child in value]
+    if isinstance(value, slice):
+        return slice(_plain(value.start), _plain(value.stop), _plain(value.step))
+    return value
+
+
+def _has_mask(name: str, key: Any) -> bool:
+    """Whether an array of bool is in a key; one that depends on the arguments is refused."""
+    if any("bool" in str(tracer.dtype) for tracer in tracers_in(key)):
         message = (
             f"compile was asked for a function that takes the entries where a mask is true "
             f"({place()}): how many there are depends on the numbers in an array. Write it with "
             "xp.where, or leave the function uncompiled."
         )
         raise TracingError(message)
+    parts = key if isinstance(key, tuple) else (key,)
+    return any("bool" in str(getattr(part, "dtype", "")) for part in parts)
 
 
 def constant(value: Any, like: Tracer) -> Tracer:

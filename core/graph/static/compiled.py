@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import Any
-
-import numpy as np
 
 from ....backends import (
     Backend,
@@ -20,63 +18,17 @@ from ....backends import (
 from ...optimizers.tree import leaves, unflatten
 from ..namespace import space_of
 from ..node import Box
-from ..tracer import Tape, Tracer, TracingError
+from ..tracer import Tape, Tracer, TracingError, concrete
+from .entry import Entry, require_repeatable
+from .flatten import Flat
 from .program import Program
 from .simplify import program_of
 from .source import python_function
 
 # Types of arrays that were met: arguments of these need no closer look.
 _ARRAYS: set[Any] = set()
-# Programs are kept for so many sets of shapes and dtypes; the least used ones go.
+# Programs are kept for so many sets of shapes and dtypes; the oldest ones go.
 MOST_PROGRAMS = 128
-
-
-class _Flat:
-    """Arguments as a key, and the arrays in them."""
-
-    __slots__ = ("arrays", "boxed")
-
-    def __init__(self) -> None:
-        self.arrays: list[Any] = []
-        self.boxed = False
-
-    def key(self, value: Any, who: str) -> Hashable:
-        """What a program depends on; arrays are put aside."""
-        if isinstance(value, Box):
-            self.boxed = True
-            return None
-        if isinstance(value, float | np.generic):
-            value = np.asarray(value)
-        if hasattr(value, "dtype") and hasattr(value, "shape"):
-            self.arrays.append(value)
-            return (type(value), value.shape, value.dtype)
-        if value is None or isinstance(value, bool | int | str):
-            return (type(value), value)
-        if isinstance(value, tuple | list):
-            return (type(value), *(self.key(child, who) for child in value))
-        if isinstance(value, dict):
-            items = tuple((name, self.key(child, who)) for name, child in value.items())
-            return (type(value), items)
-        message = (
-            f"{who} is compiled, and was given an argument of type {type(value).__name__}. It "
-            "takes arrays, numbers, str, None, and tuples, lists and dicts of them. Bind anything "
-            "else beforehand, with functools.partial or by a function within a function."
-        )
-        raise TypeError(message)
-
-
-class _Entry:
-    """A program and how it is run."""
-
-    __slots__ = ("constants", "program", "result", "run")
-
-    def __init__(self, program: Program, result: Any, run: Callable[..., Any]) -> None:
-        self.program, self.result, self.run = program, result, run
-        self.constants = program.constants
-
-    def __call__(self, arrays: Sequence[Any]) -> Any:
-        found = self.run(*arrays, *self.constants)
-        return found[0] if self.result is None else unflatten(self.result, found)
 
 
 class Compiled:
@@ -87,7 +39,7 @@ class Compiled:
     ) -> None:
         functools.update_wrapper(self, function)
         self._function, self._backend, self._fused = function, backend, fused
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._lock = threading.Lock()
         self._who = getattr(function, "__name__", "the function")
 
@@ -104,19 +56,20 @@ class Compiled:
         if flat.boxed:
             # Differentiated, or part of another function that is compiled: it is followed inside.
             return self._function(*arguments, **options)
-        return self._entry(key, flat.arrays, arguments, options)(flat.arrays)
+        arrays = flat.as_arrays()
+        return self._entry(key, arrays, arguments, options)(arrays)
 
     def program(self, *arguments: Any, **options: Any) -> Program:
         """The program for such arguments; `print` shows it as a table."""
         flat, key = self._flat(arguments, options)
-        return self._entry(key, flat.arrays, arguments, options).program
+        return self._entry(key, flat.as_arrays(), arguments, options).program
 
-    def _flat(self, arguments: Any, options: Any) -> tuple[_Flat, Hashable]:
-        flat = _Flat()
+    def _flat(self, arguments: Any, options: Any) -> tuple[Flat, Hashable]:
+        flat = Flat()
         key = flat.key(arguments, self._who)
         return flat, (key, flat.key(options, self._who)) if options else key
 
-    def _entry(self, key: Hashable, arrays: list[Any], arguments: Any, options: Any) -> _Entry:
+    def _entry(self, key: Hashable, arrays: list[Any], arguments: Any, options: Any) -> Entry:
         whole = (context_choice(), key)
         entry = self._entries.get(whole)
         if entry is not None:
@@ -142,7 +95,7 @@ class Compiled:
 
     def _traced(
         self, arrays: list[Any], arguments: Any, options: Any, backend: Backend | None, fused: bool
-    ) -> _Entry:
+    ) -> Entry:
         tape, waiting = Tape(), iter(arrays)
 
         def traced(value: Any) -> Any:
@@ -156,14 +109,17 @@ class Compiled:
             result = self._function(*boxed, **named)
         finally:
             tape.is_open = False
+        if result is None:
+            message = f"{self._who} is compiled, and returned None. Is a return missing?"
+            raise TracingError(message)
         ends = leaves(result)
         for end in ends:
             self._require_own(end, tape)
         program = program_of(tape, len(arrays), ends)
-        single = len(ends) == 1 and not isinstance(result, tuple | list | dict)
+        require_repeatable(self._who, program, arrays, [concrete(end) for end in ends])
         # Only the containers: the values of the first call are let go.
-        containers = None if single else unflatten(result, [0] * len(ends))
-        return _Entry(program, containers, _runner(program, backend, fused))
+        containers = unflatten(result, [0] * len(ends))
+        return Entry(program, containers, _runner(program, backend, fused))
 
     def _require_own(self, end: Any, tape: Tape) -> None:
         if isinstance(end, Box) and not (isinstance(end, Tracer) and end.tape is tape):
@@ -232,8 +188,12 @@ def compile(
 
     Notes
     -----
-    Arrays from around the function are read anew in every call; everything else from around it,
-    random numbers that it draws, and environment variables, stay as they were when it was traced.
+    Arrays from around the function that meet an argument are read anew in every call. What is
+    computed from them alone, whatever else is around the function, and environment variables stay
+    as they were when it was traced. Results are arrays of the caller's own. `checkpoint` has no
+    effect inside: what is computed twice is computed once.
+
+    A float becomes an array of one number, in the widest floating dtype of the arrays beside it.
 
     Examples
     --------

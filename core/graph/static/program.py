@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from ...text_table import text_table
 
 
-class Slot(NamedTuple):
+# No tuple, as the others are: a tuple among the arguments is one of axes, or of a key.
+@dataclass(frozen=True)
+class Slot:
     """In an operation's arguments: the value of that number."""
 
     number: int

@@ -60,7 +60,8 @@ class _Builder:
         self.program.n_traced += 1
         found = _nothing_done(operation, self.program.values)
         if found is None:
-            key = None if kind == "opaque" else _key(operation)
+            # A function that no rule knows may draw random numbers, or change what it is given.
+            key = _key(operation) if kind == "listed" else None
             found = self._known.get(key) if key is not None else None
             if found is None:
                 self._slots[number] = self._add(operation)
@@ -99,7 +100,7 @@ def _is_one(value: Any, values: list[Value]) -> bool:
             return _is_one(held.arguments[0], values)
         if not (isinstance(held, Constant) and held.is_own and set(held.shape) <= {1}):
             return False
-        return float(held.value[(0,) * len(held.shape)]) == 1.0
+        return bool(held.value[(0,) * len(held.shape)] == 1)
     return isinstance(value, int | float) and value == 1
 
 
