@@ -197,6 +197,7 @@ def compile(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from xpfit.core.graph import compile, grad, namespace
     >>> xp = namespace(np)
     >>> slope = compile(grad(lambda x: xp.sum(xp.sin(x) * x)))
