@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from xpfit.backends import Backend, cupy_backend, get_backend
+from xpfit.backends import Backend, cupy_backend, cupy_network, get_backend
 from xpfit.backends.cupy_kernels import epoch_launch, launch, step_launch
 from xpfit.backends.cupy_kernels.table import KERNELS
 
@@ -238,6 +238,7 @@ def _forget() -> None:
     launch._compiled.cache_clear()
     step_launch._compiled.cache_clear()
     epoch_launch._compiled.cache_clear()
+    cupy_network._compiled.cache_clear()
     launch._shared_bytes_of.cache_clear()
     Kernel.launched.clear()
     Kernel.shared_limits.clear()

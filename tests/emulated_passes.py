@@ -9,7 +9,7 @@ import pytest
 from cuda_emulation import Kernel, RawModule, emulated
 from helpers import targets_for
 
-from xpfit.backends import Backend, get_backend
+from xpfit.backends import Backend, cupy_network, get_backend
 from xpfit.backends.cupy_kernels import epoch_launch, step_launch
 from xpfit.core.passes import curvature_product, loss_gradient, predict_raw
 
@@ -62,6 +62,7 @@ def results_of_turns(monkeypatch: pytest.MonkeyPatch, run: Any) -> set[bytes]:
         monkeypatch.setattr(RawModule, "order", turns)
         step_launch._compiled.cache_clear()
         epoch_launch._compiled.cache_clear()
+        cupy_network._compiled.cache_clear()
         seen.add(b"".join(part.tobytes() for part in run()))
     return seen
 

@@ -17,6 +17,8 @@ from test_cupy_formulas import bounded, extremes, log_cosh
 from xpfit.backends.cupy_kernels import geometry, source
 from xpfit.backends.cupy_kernels.epoch_geometry import epoch_cut
 from xpfit.backends.cupy_kernels.epoch_source import epoch_source, rule_of
+from xpfit.backends.cupy_kernels.network_geometry import NetworkCut
+from xpfit.backends.cupy_kernels.network_source import network_source
 from xpfit.backends.cupy_kernels.prelude import STORED, itemsize_of
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, PointwiseLoss
 from xpfit.core.optimizers import Adam
@@ -138,6 +140,23 @@ def test_every_optimizer_compiles(name: str, batch_size: int) -> None:
 def test_epochs_of_every_loss_compile(loss: Any) -> None:
     for stored in ("float64", "float32"):
         compile_epoch(loss, Adam(), stored, 65, 32)
+
+
+@pytest.mark.parametrize(
+    ("stored", "computed", "threads", "near"),
+    [
+        ("float64", "float64", 512, False), ("float64", "float64", 256, True),
+        ("float32", "float32", 512, False), ("bfloat16", "float32", 256, True),
+        ("uint8", "float32", 512, True),
+    ],
+)  # fmt: skip
+def test_epochs_of_networks_compile(stored: str, computed: str, threads: int, near: bool) -> None:
+    optimizer = Adam(amsgrad=True)
+    rule = rule_of(optimizer.rule, optimizer.n_slots, len(optimizer.scalars(1, 0.1)))
+    cut = NetworkCut(near, threads, near, near, near)
+    compiled = nvrtc.compiled(network_source(rule, stored, computed, cut))
+    check(compiled)
+    assert compiled.registers <= 65_536 // threads
 
 
 @pytest.mark.parametrize("stored", ["float64", "float32", "float16", "uint8"])

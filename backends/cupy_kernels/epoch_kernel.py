@@ -10,6 +10,7 @@ All sums have an order that follows from the sizes alone, and nothing is added a
 
 from __future__ import annotations
 
+# Of networks too: options, the place of the gradient, clipping, the step of one parameter.
 STEP = """
 // Of each step: those of the rule, the gain of the average, the threshold of the L1 penalty.
 constexpr int NUMBERS = SCALARS + 2;
@@ -21,11 +22,6 @@ struct Options {
 __device__ inline Number place_of(const Number* state, int p, int size, const Options& options) {
     if (SLOTS == 0 || options.ahead == Number(0)) return state[p];
     return state[p] + options.ahead * state[size + p];
-}
-__device__ inline Number mean_gradient(Number sum, Number at, int p, int count, const Data& data,
-                                       const Options& options) {
-    const Number mean = (Number(1) / Number(count)) * sum;
-    return p % data.width < data.d ? mean + options.l2 * at : mean;
 }
 __device__ inline Number lane_maximum(Number x) {
     #pragma unroll
@@ -73,6 +69,14 @@ __device__ inline void take_step(Number* state, int p, int size, Number gradient
         Number& average = state[(1 + SLOTS) * size + p];
         average += numbers[SCALARS] * (theta - average);
     }
+}
+"""
+
+MEAN = """
+__device__ inline Number mean_gradient(Number sum, Number at, int p, int count, const Data& data,
+                                       const Options& options) {
+    const Number mean = (Number(1) / Number(count)) * sum;
+    return p % data.width < data.d ? mean + options.l2 * at : mean;
 }
 """
 

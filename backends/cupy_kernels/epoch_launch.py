@@ -28,15 +28,22 @@ KNOWN = {
 }  # fmt: skip
 
 
-def _arrays(start: Any) -> tuple[Array, ...]:
+def arrays_of(start: Any) -> tuple[Array, ...]:
+    """Theta, the slots of the optimizer, and the average where one is kept."""
     average = () if start.average is None else (start.average,)
     return (start.theta, *start.slots, *average)
+
+
+def is_known_plan(plan: Any) -> bool:
+    """Whether the kernels do all that the plan asks for, and the rule's source can be read."""
+    unknown = (getattr(plan, name) for name in set(plan._fields) - KNOWN)
+    return not any(unknown) and _readable(plan.rule)
 
 
 def _cut(X: Array, order: Any, start: Any, plan: Any) -> EpochCut | None:
     width, n_outputs = start.theta.shape
     batch_size = min(plan.batch_size, order.shape[0])
-    c_order, n_arrays = bool(X.flags.c_contiguous), len(_arrays(start))
+    c_order, n_arrays = bool(X.flags.c_contiguous), len(arrays_of(start))
     return epoch_cut(
         width, n_outputs, batch_size, n_arrays, int(start.theta.dtype.itemsize), c_order
     )
@@ -44,7 +51,9 @@ def _cut(X: Array, order: Any, start: Any, plan: Any) -> EpochCut | None:
 
 def _shared_bytes(cut: EpochCut, start: Any) -> int:
     width, n_outputs = start.theta.shape
-    return cut.shared_bytes(width, n_outputs, len(_arrays(start)), int(start.theta.dtype.itemsize))
+    return cut.shared_bytes(
+        width, n_outputs, len(arrays_of(start)), int(start.theta.dtype.itemsize)
+    )
 
 
 def accepts_epoch(
@@ -54,7 +63,7 @@ def accepts_epoch(
     is known, and parameters that fit into shared memory."""
     if not _is_plain(X, start.theta) or y.ndim != 1 or order.shape[0] == 0:
         return False
-    if any(getattr(plan, name) for name in set(plan._fields) - KNOWN) or not _readable(plan.rule):
+    if not is_known_plan(plan):
         return False
     if loss.is_multiclass:
         known = loss.fused_as == "half_multinomial"
@@ -100,7 +109,7 @@ def minibatch_epoch(
     with X.device:
         kernels = _compiled(X.device.id, names, formulas, rule, str(X.dtype), str(dtype), cut)
         # Class-major, one behind the other; the result is cut up again without a copy.
-        state = cupy.concatenate([array.T.reshape(-1) for array in _arrays(start)])
+        state = cupy.concatenate([array.T.reshape(-1) for array in arrays_of(start)])
         weight, weighted = _weight(sample_weight, state, dtype)
         data = (
             X, _vector(y, np.int64 if loss.is_multiclass else dtype), weight, weighted,

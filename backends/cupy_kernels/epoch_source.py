@@ -76,26 +76,36 @@ def epoch_source(
         n_slots=rule.n_slots,
         n_scalars=rule.n_scalars,
     )
-    slots = [f"state[{slot} * size + p]" for slot in range(1, rule.n_slots + 1)]
-    scalars = [f"numbers[{place}]" for place in range(rule.n_scalars)]
-    step = fill(
-        epoch_kernel.STEP,
-        rule_arguments=", ".join(["gradient", "parameter", *slots, *scalars]),
-        norm_floor=repr(NORM_FLOOR),
-    )
     kernels = epoch_kernel.EPOCH if cut.one_block else epoch_kernel.STEPWISE
-    name = getattr(rule.rule, "__name__", "a rule")
     parts = [
         prelude(stored, computed, 1, cut.threads),
         SUM_OVER_WARPS,
         HELPERS,
         *_translated(formulas),
-        translate(rule.rule, "update_rule", name, 1 + rule.n_slots),
+        update_rule(rule),
         batch,
-        step,
+        step_of(rule),
+        epoch_kernel.MEAN,
         with_parameters(kernels, count, in_shared=truth(cut.in_shared)),
     ]
     return "\n".join(parts)
+
+
+def update_rule(rule: PointwiseRule) -> str:
+    """The rule of an optimizer in C++: `update_rule`."""
+    name = getattr(rule.rule, "__name__", "a rule")
+    return translate(rule.rule, "update_rule", name, 1 + rule.n_slots)
+
+
+def step_of(rule: PointwiseRule) -> str:
+    """The step of one parameter by `update_rule`, and what comes before it."""
+    slots = [f"state[{slot} * size + p]" for slot in range(1, rule.n_slots + 1)]
+    scalars = [f"numbers[{place}]" for place in range(rule.n_scalars)]
+    return fill(
+        epoch_kernel.STEP,
+        rule_arguments=", ".join(["gradient", "parameter", *slots, *scalars]),
+        norm_floor=repr(NORM_FLOOR),
+    )
 
 
 def _translated(formulas: Formulas | None) -> list[str]:

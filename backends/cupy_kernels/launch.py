@@ -57,12 +57,16 @@ def _alignment(X: Array) -> int:
     return min(MOST_ALIGNED, address & -address) if address else MOST_ALIGNED
 
 
-def _is_plain(X: Any, W: Any) -> bool:
-    """Whether X is a table in one piece, of a known dtype, with rows, and W of its precision."""
+def _is_table(X: Any) -> bool:
+    """Whether X is a table in one piece, of a known dtype, with rows."""
     if not hasattr(X, "flags") or str(X.dtype) not in STORED or 0 in X.shape:
         return False
-    whole = X.flags.c_contiguous or X.flags.f_contiguous
-    return bool(whole and W.dtype == compute_dtype(X.dtype))
+    return bool(X.flags.c_contiguous or X.flags.f_contiguous)
+
+
+def _is_plain(X: Any, W: Any) -> bool:
+    """Whether X is such a table, and W of its precision."""
+    return _is_table(X) and bool(W.dtype == compute_dtype(X.dtype))
 
 
 def _sizes(X: Array, W: Array) -> tuple[int, int]:

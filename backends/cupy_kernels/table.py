@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from .. import cupy_network
 from . import epoch_launch, launch, step_launch
 
-KERNELS = MappingProxyType({**launch.KERNELS, **step_launch.KERNELS, **epoch_launch.KERNELS})
+KERNELS = MappingProxyType(
+    {**launch.KERNELS, **step_launch.KERNELS, **epoch_launch.KERNELS, **cupy_network.KERNELS}
+)
