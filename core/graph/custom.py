@@ -31,7 +31,9 @@ class _Whole(Primitive):
             return self.function(*arguments, **options)
         if level == TRACE_LEVEL:
             if self.kind == "implicit":  # how a root is found is not looked at
-                return record(self.name, self.function, arguments, options, "opaque")
+                # Not by the name alone, which may be that of a function which is known.
+                name = f"implicit.{self.name}"
+                return record(name, self.function, arguments, options, "opaque")
             return self.function(*arguments, **options)
         parents = [
             (i, a) for i, a in enumerate(arguments) if isinstance(a, Box) and a.level == level
