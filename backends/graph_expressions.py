@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 FLOATS = ("float64", "float32")
 DTYPES = (*FLOATS, "bool", "int64", "int32")
 
+# What compiled Python writes. Names are those of the standard; CUDA C++ has another source for each
+# of them in cupy_kernels/graph_source.py.
 # {0}, {1}: arguments in the dtype of the result. `xp` holds functions that LLVM vectorizes.
 SAME = {
     "add": "({0} + {1})", "subtract": "({0} - {1})", "multiply": "({0} * {1})",
@@ -46,39 +48,38 @@ LOGICAL = {
 MOST_PRODUCTS = 8
 
 
-class Names:
-    """Source of arguments.
+class Language(NamedTuple):
+    """How a language writes what is done to one entry.
 
-    Parameters
+    Attributes
     ----------
-    values : list
-        Those of the program.
-    entry : callable
-        Number of a value -> source of its current entry.
+    sources : mapping
+        Of each name in the tables above; {0} and {1} are the arguments.
+    where : str
+        Of a choice; {0} is the test.
+    power : str
+        {0} times itself, {1} times in all.
+    cast : callable
+        (source, dtype) -> the same number in a dtype.
+    literal : callable
+        (Python number, dtype) -> its source.
+    rounds_last : bool
+        Whether floating functions of float32 are computed in float64, and rounded at the end.
     """
 
-    def __init__(self, values: list[Any], entry: Callable[[int], str]) -> None:
-        self.values, self._entry = values, entry
-
-    def dtype_of(self, argument: Any) -> Any:
-        """The dtype of an argument; None for a Python number, which takes that of the others."""
-        return self.values[argument.number].dtype if hasattr(argument, "number") else None
-
-    def operand(self, argument: Any, dtype: Any) -> str:
-        """An argument in a dtype."""
-        if hasattr(argument, "number"):
-            text = self._entry(argument.number)
-            own = self.values[argument.number].dtype
-            return text if own == dtype else f"np.{_scalar_type(dtype)}({text})"
-        return literal(argument, dtype)
+    sources: Mapping[str, str]
+    where: str
+    power: str
+    cast: Callable[[str, Any], str]
+    literal: Callable[[Any, Any], str]
+    rounds_last: bool
 
 
-def _scalar_type(dtype: Any) -> str:
-    return "bool_" if dtype.name == "bool" else str(dtype.name)
+def _cast(source: str, dtype: Any) -> str:
+    return f"np.{'bool_' if dtype.name == 'bool' else dtype.name}({source})"
 
 
-def literal(number: Any, dtype: Any) -> str:
-    """A Python number in a dtype."""
+def _literal(number: Any, dtype: Any) -> str:
     if dtype.name == "bool":
         return str(bool(number))
     if dtype.name not in FLOATS:
@@ -89,6 +90,46 @@ def literal(number: Any, dtype: Any) -> str:
     if not math.isfinite(number):
         text = "np.nan" if math.isnan(number) else ("np.inf" if number > 0 else "-np.inf")
     return text if dtype.name == "float64" else f"np.float32({text})"
+
+
+PYTHON = Language(
+    SAME | FLOATING | COMPARED | TESTED | LOGICAL,
+    "({1} if {0} else {2})",
+    "({0} ** {1})",
+    _cast,
+    _literal,
+    rounds_last=True,
+)
+
+
+class Names:
+    """Source of arguments.
+
+    Parameters
+    ----------
+    values : list
+        Those of the program.
+    entry : callable
+        Number of a value -> source of its current entry.
+    language : Language
+    """
+
+    def __init__(
+        self, values: list[Any], entry: Callable[[int], str], language: Language = PYTHON
+    ) -> None:
+        self.values, self._entry, self.language = values, entry, language
+
+    def dtype_of(self, argument: Any) -> Any:
+        """The dtype of an argument; None for a Python number, which takes that of the others."""
+        return self.values[argument.number].dtype if hasattr(argument, "number") else None
+
+    def operand(self, argument: Any, dtype: Any) -> str:
+        """An argument in a dtype."""
+        if hasattr(argument, "number"):
+            text = self._entry(argument.number)
+            own = self.values[argument.number].dtype
+            return text if own == dtype else self.language.cast(text, dtype)
+        return self.language.literal(argument, dtype)
 
 
 def is_elementwise(operation: Any) -> bool:
@@ -118,27 +159,27 @@ def _is_entry(argument: Any) -> bool:
 def expression(operation: Any, names: Names) -> str:
     """Source of a step for one entry."""
     name, arguments, dtype = operation.name, operation.arguments, operation.dtype
+    language = names.language
     if name == "where":
         test = names.operand(arguments[0], np.dtype(bool))
-        first, second = (names.operand(argument, dtype) for argument in arguments[1:])
-        return f"({first} if {test} else {second})"
+        return language.where.format(test, *(names.operand(a, dtype) for a in arguments[1:]))
     if name in {"broadcast_to", "astype"}:
         return names.operand(arguments[0], dtype)
     if name == "pow" and type(arguments[1]) is int and arguments[1] == 1:
         return names.operand(arguments[0], dtype)
     if name == "pow" and type(arguments[1]) is int and 0 <= arguments[1] <= MOST_PRODUCTS:
-        return f"({names.operand(arguments[0], dtype)} ** {arguments[1]})"
-    if name in SAME:
-        text = SAME[name].format(*(names.operand(argument, dtype) for argument in arguments))
-        # Numba's integers widen to 64 bits, where NumPy's wrap around.
-        return f"np.int32({text})" if dtype.name == "int32" else text
-    if name in FLOATING:
-        wide = np.dtype(np.float64)
-        text = FLOATING[name].format(*(names.operand(argument, wide) for argument in arguments))
-        return text if dtype == wide else f"np.float32({text})"
-    common = np.dtype(bool) if name in LOGICAL else _common_dtype(arguments, names)
-    table = COMPARED | TESTED | LOGICAL
-    return table[name].format(*(names.operand(argument, common) for argument in arguments))
+        return language.power.format(names.operand(arguments[0], dtype), arguments[1])
+    common = dtype
+    if name in FLOATING and language.rounds_last:
+        common = np.dtype(np.float64)
+    elif name in LOGICAL:
+        common = np.dtype(bool)
+    elif name in COMPARED | TESTED:
+        common = _common_dtype(arguments, names)
+    text = language.sources[name].format(*(names.operand(a, common) for a in arguments))
+    # Numba's integers widen to 64 bits, where those of arrays wrap around.
+    narrow = name in SAME and dtype.name == "int32"
+    return language.cast(text, dtype) if narrow or (name in FLOATING and common != dtype) else text
 
 
 def _common_dtype(arguments: tuple[Any, ...], names: Names) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .graph_expressions import DTYPES
-from .graph_loops import Loop, LoopWriter, is_operation, kept_members, schedule
+from .graph_loops import LoopWriter
+from .graph_schedule import Loop, is_operation, kept_members, schedule
 from .graph_steps import NotWritableError, step_lines
 from .numba_layout import as_writeable
 
@@ -56,7 +57,7 @@ def numba_source(program: Any) -> str:
     return _HEAD + "\n".join(lines) + "\n"
 
 
-def accepts_program(program: Any) -> bool:
+def accepts_program(program: Any, python_function: Any) -> bool:
     """Whether every step can be written."""
     try:
         numba_source(program)
@@ -65,8 +66,11 @@ def accepts_program(program: Any) -> bool:
     return True
 
 
-def graph_program(program: Any) -> Callable[..., tuple[Any, ...]]:
-    """Fused `core.graph.static.source.python_function`: chains of element-wise steps are loops."""
+def graph_program(program: Any, python_function: Any) -> Callable[..., tuple[Any, ...]]:
+    """Fused `core.graph.static.source.python_function`: chains of element-wise steps are loops.
+
+    That function is handed over for backends which leave it some of the steps; here are none.
+    """
     from numba.core.errors import NumbaPerformanceWarning
 
     from .numba_kernels.compile import graph_module, prepare
@@ -77,7 +81,8 @@ def graph_program(program: Any) -> Callable[..., tuple[Any, ...]]:
     ready: set[tuple[str, ...]] = set()
 
     def run(*arrays: Any) -> tuple[Any, ...]:
-        given = [as_writeable(array) for array in arrays]
+        # Constants may be single numbers of NumPy's.
+        given = [as_writeable(a if type(a) is np.ndarray else np.asarray(a)) for a in arrays]
         layouts = tuple(_layout(array) for array in given)
         if layouts not in ready:
             with warnings.catch_warnings():

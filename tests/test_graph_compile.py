@@ -25,6 +25,7 @@ from xpfit.core.graph import (
     namespace,
     value_and_grad,
 )
+from xpfit.core.graph.static.source import python_function
 
 xp = namespace(np)
 rng = np.random.default_rng(3)
@@ -144,7 +145,7 @@ def test_numba_compiles_them_together() -> None:
 
     fast = compile(value_and_grad(total, (0, 1)), backend="numba")
     program = fast.program(A, B)
-    assert get_backend("numba").kernels["graph_program"].accepts(program)
+    assert get_backend("numba").kernels["graph_program"].accepts(program, python_function)
     value, (first, second) = fast(A, B)
     want_value, (want_first, want_second) = value_and_grad(total, (0, 1))(A, B)
     assert type(value) is np.float64

@@ -140,8 +140,8 @@ def _with_leaves(tree: Any, function: Callable[[Any], Any]) -> Any:
 def _runner(program: Program, backend: Backend | None, fused: bool) -> Callable[..., Any]:
     """How a program is run: by the backend's own kernel, by its compiler, or line by line."""
     kernel = backend.kernels.get("graph_program") if backend is not None and fused else None
-    if kernel is not None and kernel.accepts(program):
-        fast: Callable[..., Any] = kernel.call(program)
+    if kernel is not None and kernel.accepts(program, python_function):
+        fast: Callable[..., Any] = kernel.call(program, python_function)
         return fast
     run = python_function(program)
     opaque = any(operation.kind != "listed" for operation in program.operations)

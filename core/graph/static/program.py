@@ -27,6 +27,8 @@ class Input(NamedTuple):
 class Constant(NamedTuple):
     """An array from around the function: itself, not a copy, so that it may be written to.
 
+    A number of NumPy's stays a number: CuPy takes those beside its arrays, but no array of NumPy's.
+
     `is_own`: made while the function was traced, and nobody else's.
     """
 
@@ -107,15 +109,6 @@ class Program:
     def constants(self) -> list[Any]:
         """The arrays from around the function, in order."""
         return [value.value for value in self.values if isinstance(value, Constant)]
-
-    def last_uses(self) -> dict[int, int]:
-        """The number of the last operation that needs a value, by the value's number."""
-        last: dict[int, int] = {}
-        for number, value in enumerate(self.values):
-            if isinstance(value, Operation):
-                for slot in slots_in((value.arguments, value.options)):
-                    last[slot.number] = number
-        return last
 
     def __str__(self) -> str:
         rows = []

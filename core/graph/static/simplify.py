@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..tracer import Tape, Tracer
 from .program import Constant, Input, Operation, Program, Slot, Value, slots_in
 
@@ -45,8 +43,7 @@ class _Builder:
     def _constant(self, value: Any, is_own: bool = False) -> Slot:
         # By identity: it is held, so no other array gets its id meanwhile.
         if id(value) not in self._constants:
-            array = np.asarray(value) if isinstance(value, np.generic) else value
-            self._constants[id(value)] = self._add(Constant(array, is_own))
+            self._constants[id(value)] = self._add(Constant(value, is_own))
             self._held.append(value)
         return self._constants[id(value)]
 

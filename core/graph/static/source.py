@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from .program import Operation, Program, Slot
+from .program import Operation, Program, Slot, slots_in
 
 _SIGNS = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "pow": "**", "matmul": "@",
     "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==",
     "not_equal": "!=", "bitwise_and": "&", "bitwise_or": "|",
 }  # fmt: skip
+
+
+class FusedSteps(Protocol):
+    """Operations that a backend computes by one call.
+
+    Attributes
+    ----------
+    needs, makes : tuple of int
+        The numbers of the values that it takes, in order, and of those that it returns.
+    """
+
+    needs: tuple[int, ...]
+    makes: tuple[int, ...]
+
+    def __call__(self, *arrays: Any) -> tuple[Any, ...]:
+        """The values that are made."""
 
 
 class _Names:
@@ -69,33 +85,59 @@ def _same_shape(value: Any, shape: tuple[int, ...], name: str) -> Any:
     raise ValueError(message)
 
 
-def python_source(program: Program) -> tuple[str, dict[str, Any]]:
+def _last_uses(program: Program, plan: Sequence[int | FusedSteps]) -> dict[int, list[str]]:
+    """The names of the values that no later step needs, by the place of a step in the plan."""
+    last: dict[int, int] = {}
+    for place, step in enumerate(plan):
+        if isinstance(step, int):
+            operation: Any = program.values[step]
+            needs = [slot.number for slot in slots_in((operation.arguments, operation.options))]
+        else:
+            needs = [*step.needs]
+        last |= dict.fromkeys(needs, place)
+    returned = {slot.number for slot in slots_in(program.results)}
+    found: dict[int, list[str]] = {}
+    for number, place in sorted(last.items()):
+        if number not in returned:
+            found.setdefault(place, []).append(f"v{number}")
+    return found
+
+
+def python_source(
+    program: Program, plan: Sequence[int | FusedSteps] | None = None
+) -> tuple[str, dict[str, Any]]:
     """The source of `run(*inputs, *constants)`, which returns a tuple, and what its names mean.
 
     Values are let go after their last use.
+
+    Parameters
+    ----------
+    program : Program
+    plan : sequence of int and FusedSteps, or None
+        The numbers of operations, and what stands for several, in the order in which they run.
+        None: each operation by itself.
     """
-    names = _Names()
+    values, names = program.values, _Names()
     names.bound["same_shape"] = _same_shape
     # Inputs come first, so those are followed by the constants.
-    given = [
-        f"v{number}"
-        for number, value in enumerate(program.values)
-        if not isinstance(value, Operation)
-    ]
+    given = [f"v{n}" for n, value in enumerate(values) if not isinstance(value, Operation)]
+    if plan is None:
+        plan = [n for n, value in enumerate(values) if isinstance(value, Operation)]
     lines = [f"def run({', '.join(given)}):"]
-    returned = {result.number for result in program.results if isinstance(result, Slot)}
-    last: dict[int, list[str]] = {}
-    for number, at in program.last_uses().items():
-        if number not in returned:
-            last.setdefault(at, []).append(f"v{number}")
-    for number, value in enumerate(program.values):
-        if isinstance(value, Operation):
-            line = _line(value, names)
-            if value.kind != "listed":
-                line = f"same_shape({line}, {value.shape!r}, {value.name!r})"
-            lines.append(f"    v{number} = {line}")
-        if number in last:
-            lines.append(f"    del {', '.join(sorted(last[number]))}")
+    last = _last_uses(program, plan)
+    for place, step in enumerate(plan):
+        if isinstance(step, int):
+            operation: Any = values[step]
+            line = _line(operation, names)
+            if operation.kind != "listed":
+                line = f"same_shape({line}, {operation.shape!r}, {operation.name!r})"
+            lines.append(f"    v{step} = {line}")
+        else:
+            made = "".join(f"v{number}, " for number in step.makes)
+            taken = ", ".join(f"v{number}" for number in step.needs)
+            lines.append(f"    {made}= {names.of(step, 'loop')}({taken})")
+        if place in last:
+            lines.append(f"    del {', '.join(last[place])}")
     parts = [
         f"v{result.number}" if isinstance(result, Slot) else names.of(result, "result")
         for result in program.results
@@ -104,9 +146,11 @@ def python_source(program: Program) -> tuple[str, dict[str, Any]]:
     return "\n".join(lines) + "\n", names.bound
 
 
-def python_function(program: Program) -> Callable[..., tuple[Any, ...]]:
+def python_function(
+    program: Program, plan: Sequence[int | FusedSteps] | None = None
+) -> Callable[..., tuple[Any, ...]]:
     """The function of that source."""
-    source, bound = python_source(program)
+    source, bound = python_source(program, plan)
     scope = dict(bound)
     exec(compile(source, "<compiled by xpfit>", "exec"), scope)
     run: Callable[..., tuple[Any, ...]] = scope["run"]
