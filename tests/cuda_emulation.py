@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from xpfit.backends import Backend, cupy_backend, cupy_network, get_backend
+from xpfit.backends import Backend, cupy_backend, cupy_graph, cupy_network, get_backend
 from xpfit.backends.cupy_kernels import epoch_launch, launch, step_launch
 from xpfit.backends.cupy_kernels.table import KERNELS
 
@@ -40,6 +40,7 @@ KERNEL = re.compile(
     re.DOTALL,
 )
 NUMBERS = {"int": np.int32, "long long": np.int64, "float": np.float32, "double": np.float64}
+POINTERS = {f"{kind}*": dtype for kind, dtype in {**NUMBERS, "bool": np.bool_}.items()}
 # Contraction off: the comparison with NumPy is to a few units in the last place.
 FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-w", "-ffp-contract=off")
 
@@ -128,6 +129,8 @@ class Kernel:
         """The argument as memory from which the kernel reads a value of this type."""
         if kind.endswith("*"):
             assert isinstance(argument, Emulated), (self.name, kind, type(argument))
+            dtype = POINTERS.get(kind.removeprefix("const "), argument.dtype)
+            assert argument.dtype == dtype, (self.name, kind, argument.dtype)
             return np.asarray([argument.ctypes.data], dtype=np.uintp)
         assert isinstance(argument, np.generic), (self.name, kind, type(argument))
         assert argument.dtype == NUMBERS[kind], (self.name, kind, argument.dtype)
@@ -204,8 +207,7 @@ class RawModule:
         assert "--std=c++17" in options
         self.parameters = _parameters(code)
         number = re.search(r"typedef (\w+) Number;", code)
-        assert number is not None
-        self.number = number[1]
+        self.number = number[1] if number else ""  # kernels of graphs name their types
         launchers = (_launcher(*item) for item in self.parameters.items())
         self.library = compiled("\n".join([code, *launchers]))
 
@@ -227,7 +229,9 @@ def emulated_cupy() -> Any:
     return SimpleNamespace(
         RawModule=RawModule,
         cuda=SimpleNamespace(Device=Device),
-        empty=lambda shape, dtype: emulated(np.full(shape, np.nan, dtype)),
+        empty=lambda shape, dtype: emulated(
+            np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 77, dtype)
+        ),
         asarray=emulated,
         concatenate=lambda arrays: emulated(np.concatenate(arrays)),
         ascontiguousarray=lambda a, dtype=None: emulated(np.ascontiguousarray(a, dtype=dtype)),
@@ -239,6 +243,7 @@ def _forget() -> None:
     step_launch._compiled.cache_clear()
     epoch_launch._compiled.cache_clear()
     cupy_network._compiled.cache_clear()
+    cupy_graph._compiled.cache_clear()
     launch._shared_bytes_of.cache_clear()
     Kernel.launched.clear()
     Kernel.shared_limits.clear()
@@ -258,6 +263,7 @@ def emulated_backend() -> Iterator[Backend]:
             xp=Namespace(numpy.xp),
             from_numpy=emulated,
             to_numpy=np.asarray,
+            at_add=lambda x, index, values: emulated(numpy.at_add(x, index, values)),
             compute_dtype=cupy_backend.compute_dtype,
             cholesky=None,
             on_device_of=cupy_backend.on_device_of,

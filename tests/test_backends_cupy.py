@@ -116,7 +116,7 @@ backend = get_backend("cupy")
 assert backend.xp is fake and backend.array_type is cupy.ndarray
 assert backend.block_bytes is not None
 assert sorted(backend.kernels) == [
-    "curvature_product", "lbfgs_update", "loss_gradient", "minibatch_epoch",
+    "curvature_product", "graph_program", "lbfgs_update", "loss_gradient", "minibatch_epoch",
     "network_epoch", "predict_raw", "step_numbers",
 ]
 print(backend.name, backend.version, backend.device)

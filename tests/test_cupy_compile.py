@@ -6,20 +6,28 @@ every dtype of X with one loss.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import numpy as np
 import nvrtc
 import pytest
 from helpers import LOSS_NAMES, loss_called
 from optimizer_cases import CASES
 from test_cupy_formulas import bounded, extremes, log_cosh
+from test_cupy_graph import INTEGERS, each_function, of_integers
+from test_graph import CASES as CASES_OF_GRAPHS
+from test_graph_compile import A, B, everything
 
+from xpfit.backends.cupy_graph import LoopLaunch, loop_plan
 from xpfit.backends.cupy_kernels import geometry, source
 from xpfit.backends.cupy_kernels.epoch_geometry import epoch_cut
 from xpfit.backends.cupy_kernels.epoch_source import epoch_source, rule_of
 from xpfit.backends.cupy_kernels.network_geometry import NetworkCut
 from xpfit.backends.cupy_kernels.network_source import network_source
 from xpfit.backends.cupy_kernels.prelude import STORED, itemsize_of
+from xpfit.core.graph import compile as compile_graph
+from xpfit.core.graph import namespace
 from xpfit.core.losses import HALF_BINOMIAL, HALF_MULTINOMIAL, PointwiseLoss
 from xpfit.core.optimizers import Adam
 
@@ -157,6 +165,26 @@ def test_epochs_of_networks_compile(stored: str, computed: str, threads: int, ne
     compiled = nvrtc.compiled(network_source(rule, stored, computed, cut))
     check(compiled)
     assert compiled.registers <= 65_536 // threads
+
+
+def compile_loops(function: Any, *arrays: np.ndarray) -> None:
+    program = compile_graph(partial(function, namespace(np))).program(*arrays)
+    loops = [step for step in loop_plan(program) if isinstance(step, LoopLaunch)]
+    assert loops
+    for loop in loops:
+        check(nvrtc.compiled(loop.text))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of what is traced
+def test_graphs_compile() -> None:
+    for dtype in ("float64", "float32"):
+        compile_loops(each_function, *np.ones((2, 5), dtype))
+    compile_loops(of_integers, *INTEGERS)
+
+    def gradients(xp: Any, a: Any, b: Any) -> Any:
+        return [everything(case, xp, second=False)(a, b) for case in CASES_OF_GRAPHS.values()]
+
+    compile_loops(gradients, A, B)
 
 
 @pytest.mark.parametrize("stored", ["float64", "float32", "float16", "uint8"])
