@@ -14,6 +14,9 @@ from .graph_schedule import Loop, is_operation, kept_members, schedule
 from .graph_steps import NotWritableError, step_lines
 from .numba_layout import as_writeable
 
+# A chain of 2,400 took 20 s to compile, one of 8,000 more than twice that: the time grows faster.
+MOST_OPERATIONS = 2000
+
 _HEAD = '''"""A static graph, written by xpfit."""
 import math
 
@@ -58,7 +61,9 @@ def numba_source(program: Any) -> str:
 
 
 def accepts_program(program: Any, python_function: Any) -> bool:
-    """Whether every step can be written."""
+    """Whether every step can be written, and compiled in reasonable time."""
+    if sum(is_operation(value) for value in program.values) > MOST_OPERATIONS:
+        return False
     try:
         numba_source(program)
     except NotWritableError:

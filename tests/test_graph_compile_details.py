@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xpfit.backends import Backend
+from xpfit.backends import Backend, get_backend
 from xpfit.core.graph import TracingError, compile, grad, namespace
 
 xp = namespace(np)
@@ -159,3 +159,28 @@ def test_threads_may_ask_for_one_program_at_once(backend: str) -> None:
         found = list(pool.map(fast, arrays))
     for own, a in zip(found, arrays, strict=True):
         np.testing.assert_allclose(own, np.cos(a) * a + np.sin(a), rtol=1e-13)
+
+
+def test_a_long_program_is_left_to_numpy() -> None:
+    def chain(a: Any) -> Any:
+        for _ in range(700):
+            a = xp.sin(a) * a + 1.0
+        return xp.sum(a)
+
+    fast = compile(chain, backend="numba")
+    assert fast(x * 0.1) == chain(x * 0.1)
+    assert not get_backend("numba").kernels["graph_program"].accepts(fast.program(x), None)
+
+
+def test_it_decorates() -> None:
+    @compile(backend="numpy")
+    def doubled(a: Any, n: int) -> Any:
+        return a * 2.0 * (n % 2) + a // 2.0 - a % 2.0
+
+    np.testing.assert_allclose(doubled(x, 3), x * 2.0 + x // 2.0 - x % 2.0)
+    assert doubled.__name__ == "doubled"
+
+
+def test_integers_have_no_derivative_here_either() -> None:
+    with pytest.raises(TypeError, match="integers have no derivative"):
+        compile(grad(lambda a: xp.sum(a * 2.0)))(np.arange(3))

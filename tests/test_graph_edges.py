@@ -201,3 +201,35 @@ def test_argnums_and_aux_are_checked() -> None:
         grad(lambda x: x * x, has_aux=True)(2.0)
     with pytest.raises(TypeError, match="tuple of length 3"):
         grad(lambda x: (x, x, x), has_aux=True)(2.0)
+
+
+def test_a_root_may_not_depend_on_a_node_from_around() -> None:
+    def of(c: Any) -> Any:
+        return implicit(lambda y, x: y * y - x * c, lambda y: np.sqrt(y * 2.0))(np.asarray(4.0))
+
+    with pytest.raises(TypeError, match="uses a node from around it"):
+        grad(of)(2.0)
+    with pytest.raises(TypeError, match="called with 2 arguments"):
+        implicit(lambda x, y: y - x, lambda x: x)(1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [lambda g, v, x: g * 2.0 * x, lambda g, v, x: (7.0,), lambda g, v, x: (g, g),
+     lambda g, v, x: (np.ones(5),)],
+)  # fmt: skip
+def test_a_backward_pass_returns_a_part_for_each_argument(backward: Any) -> None:
+    square = custom_vjp(lambda x: x * x, backward)
+    with pytest.raises(TypeError, match="Return a tuple with one part of the argument's shape"):
+        grad(lambda a: xp.sum(square(a)))(np.asarray([3.0, 4.0]))
+
+
+def test_what_people_try_first_is_answered() -> None:
+    x = Variable(np.asarray([1.0, 2.0]))
+    for attempt in (lambda: (x * 2.0).sum(), lambda: x.reshape(2, 1), lambda: (x * 2.0).item()):
+        with pytest.raises(AttributeError, match=r"xp\.sum\(x\)"):
+            attempt()
+    with pytest.raises(AttributeError, match=r"w\.value = w\.value - step"):
+        _ = (x * 2.0).grad
+    with pytest.raises(TypeError, match="takes one array: concatenate the parameters"):
+        hessian(lambda p: p["a"] ** 2)({"a": np.asarray(1.0)})

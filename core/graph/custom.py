@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..optimizers.tree import leaves
 from .jacobians import jacobian
 from .namespace import space_of
 from .node import TRACE_LEVEL, Box, Dual, Node
-from .primitive import Primitive, add_part, zeros_like
+from .primitive import Primitive, add_part, shape_of, zeros_like
 from .tracer import record
 from .transforms import jvp, vjp
 
@@ -23,12 +23,23 @@ class _Whole(Primitive):
     def __init__(self, kind: str, function: Function, pull_all: Any, push_all: Any) -> None:
         super().__init__(getattr(function, "__name__", "function"), function, None)
         self.kind, self._pull_all, self._push_all = kind, pull_all, push_all
+        # Of `implicit`: what it uses from around it is looked for there, for a solver hides it.
+        self.residual: Any = None
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        if self.kind == "implicit" and len(arguments) != 1:
+            message = (
+                f"implicit was called with {len(arguments)} arguments. The root is a function of "
+                "one: put several parameters into one array, and take them out in the residual."
+            )
+            raise TypeError(message)
         level = max((a.level for a in arguments if isinstance(a, Box)), default=0.0)
         if level == 0:
             self._require_positions(options)
-            return self.function(*arguments, **options)
+            value = self.function(*arguments, **options)
+            if self.residual is not None and isinstance(self.residual(*arguments, value), Box):
+                self._refuse_closed_over()
+            return value
         if level == TRACE_LEVEL:
             if self.kind == "implicit":  # how a root is found is not looked at
                 # Not by the name alone, which may be that of a function which is known.
@@ -153,7 +164,9 @@ def custom_vjp(function: Function, backward: Function) -> Function:
     """
 
     def pull_all(node: Node, g: Any) -> Any:
-        return backward(g, node.value, *node.arguments)
+        parts = backward(g, node.value, *node.arguments)
+        _require_parts(getattr(function, "__name__", "a function"), parts, node.arguments)
+        return parts
 
     def push_all(value: Any, tangents: Any, arguments: Any, options: Any) -> Any:
         message = (
@@ -164,6 +177,24 @@ def custom_vjp(function: Function, backward: Function) -> Function:
         raise TypeError(message)
 
     return functools.wraps(function, updated=())(_Whole("custom_vjp", function, pull_all, push_all))
+
+
+def _require_parts(who: str, parts: Any, arguments: Sequence[Any]) -> None:
+    """Raise a TypeError unless there is a part of its shape, or None, for each argument."""
+    wanted = [shape_of(argument) for argument in arguments]
+    if isinstance(parts, tuple | list) and len(parts) == len(arguments):
+        found = [own if p is None else shape_of(p) for p, own in zip(parts, wanted, strict=True)]
+        if found == wanted:
+            return
+        told = f"parts of the shapes {found}"
+    else:
+        told = f"{len(parts)} parts" if isinstance(parts, tuple | list) else type(parts).__name__
+    message = (
+        f"custom_vjp was given a backward pass of {who} that returned {told} for arguments of the "
+        f"shapes {wanted}. Return a tuple with one part of the argument's shape for each, or None: "
+        "(g * slope,) where there is one argument."
+    )
+    raise TypeError(message)
 
 
 def custom_jvp(function: Function, forward: Function) -> Function:
@@ -212,7 +243,7 @@ def implicit(residual: Function, solve: Function) -> Function:
     residual : callable
         F(x, y), of the shape of y.
     solve : callable
-        x -> y on plain arrays, by any method.
+        x -> y on plain arrays, by any method. That y is a root is taken on trust.
 
     Examples
     --------
@@ -245,7 +276,7 @@ def implicit(residual: Function, solve: Function) -> Function:
         found = space.solve(slopes(x, y), space.reshape(moved, (-1,)))
         return -space.reshape(found, y.shape)
 
-    root: Function = functools.wraps(solve, updated=())(
-        _Whole("implicit", solve, pull_all, push_all)
-    )
+    whole = _Whole("implicit", solve, pull_all, push_all)
+    whole.residual = residual
+    root: Function = functools.wraps(solve, updated=())(whole)
     return root

@@ -51,6 +51,13 @@ def jacobian(function: Function, argnums: int = 0, mode: str = "auto") -> Functi
     @functools.wraps(function)
     def differentiated(*arguments: Any, **options: Any) -> Any:
         k = _place(argnums, len(arguments), "jacobian")
+        if isinstance(arguments[k], tuple | list | dict):
+            message = (
+                f"jacobian (or hessian) was asked for with respect to a "
+                f"{type(arguments[k]).__name__}. It takes one array: concatenate the parameters, "
+                "or ask for grad, vjp, jvp or hvp, which take trees."
+            )
+            raise TypeError(message)
         x = _as_array(arguments[k], "jacobian")
 
         def of_one(z: Any) -> Any:

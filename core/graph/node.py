@@ -18,6 +18,8 @@ from typing import Any
 
 from array_api_compat import device
 
+from .messages import missing_attribute, refuse_in_place, refuse_library, refuse_number
+
 # Below variables, which are below all levels of transforms: values of a program that is traced.
 TRACE_LEVEL = 0.25
 
@@ -159,59 +161,42 @@ class Box:
     def _number(self, kind: str) -> Any:
         # A variable's number may be looked at; within a transform it would be taken for a constant.
         if self.level >= 1:
-            message = (
-                f"{kind}(x), or a function of Python numbers such as math.exp, was asked of a "
-                "node: its derivative would be lost. Write it with the functions of "
-                "xpfit.core.graph.namespace(xp), or take x as it is."
-            )
-            raise TypeError(message)
+            refuse_number(kind)
         return unboxed(self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         # numpy.exp(x), and array * x, which NumPy asks of itself first.
         function = getattr(self.space, ufunc.__name__, None)
         if method != "__call__" or options or function is None or function is ufunc:
-            return self._library(f"numpy.{ufunc.__name__}")
+            refuse_library(f"numpy.{ufunc.__name__}")
         return function(*inputs)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        return self._library("A function of arrays")
+        refuse_library("A function of arrays")
 
-    def _library(self, what: str) -> Any:
-        message = (
-            f"{what} was given a node, which it cannot follow. Take the function of that name of "
-            "xpfit.core.graph.namespace(xp), xp being the array library."
-        )
-        raise TypeError(message)
-
-    def _refuse(self, what: str) -> Any:
-        message = (
-            f"{what} was asked of a node: it would change the array that other nodes were computed "
-            "from, and their derivatives would be wrong. Make a new array: x = x + y, or "
-            "xp.where(mask, y, x)."
-        )
-        raise TypeError(message)
+    def __getattr__(self, name: str) -> Any:
+        raise missing_attribute(type(self).__name__, name)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._refuse("x[...] = y")
+        refuse_in_place("x[...] = y")
 
     def __iadd__(self, other: Any) -> Any:
-        return self._refuse("x += y")
+        refuse_in_place("x += y")
 
     def __isub__(self, other: Any) -> Any:
-        return self._refuse("x -= y")
+        refuse_in_place("x -= y")
 
     def __imul__(self, other: Any) -> Any:
-        return self._refuse("x *= y")
+        refuse_in_place("x *= y")
 
     def __itruediv__(self, other: Any) -> Any:
-        return self._refuse("x /= y")
+        refuse_in_place("x /= y")
 
     def __ipow__(self, other: Any) -> Any:
-        return self._refuse("x **= y")
+        refuse_in_place("x **= y")
 
     def __imatmul__(self, other: Any) -> Any:
-        return self._refuse("x @= y")
+        refuse_in_place("x @= y")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({unboxed(self)!r})"

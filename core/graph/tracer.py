@@ -67,6 +67,12 @@ class Tracer(Box):
     def __invert__(self) -> Any:
         return record("bitwise_invert", operator.invert, (self,))
 
+    def __mod__(self, other: Any) -> Any:
+        return record("remainder", operator.mod, (self, other))
+
+    def __floordiv__(self, other: Any) -> Any:
+        return record("floor_divide", operator.floordiv, (self, other))
+
     __rand__, __ror__ = __and__, __or__
     __hash__ = object.__hash__
 

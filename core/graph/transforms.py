@@ -23,7 +23,7 @@ Function = Callable[..., Any]
 
 
 def _as_array(value: Any, who: str) -> Any:
-    if isinstance(value, Box):
+    if isinstance(value, Box) and _is_floating(value):
         return value
     if isinstance(value, bool | int | float | np.generic):
         value = np.asarray(value)

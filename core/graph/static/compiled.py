@@ -152,11 +152,11 @@ def _runner(program: Program, backend: Backend | None, fused: bool) -> Callable[
 
 
 def compile(
-    function: Callable[..., Any],
+    function: Callable[..., Any] | None = None,
     *,
     backend: str | Backend | None = None,
     fused: bool | None = None,
-) -> Compiled:
+) -> Any:
     """The same function, as a static graph: traced once, simplified, and run as generated code.
 
     The first call with arrays of given shapes and dtypes runs the function and writes down what it
@@ -169,7 +169,8 @@ def compile(
     ----------
     function : callable
         Of arrays, Python floats, and tuples, lists and dicts of them; an int, a bool, a str or None
-        is part of the program, and another one makes another program. Without effects.
+        is part of the program, and another one makes another program. Without effects. None: a
+        decorator, as in @compile(backend="numba").
     backend : {"numpy", "numba", "jax", "cupy"} or None
         None: that of the arrays, or of the context; Numba, whose arrays are NumPy's, is asked for.
     fused : bool or None
@@ -204,6 +205,8 @@ def compile(
     >>> slope(np.asarray([0.0, 1.0])).round(4).tolist()
     [0.0, 1.3818]
     """
+    if function is None:
+        return functools.partial(compile, backend=backend, fused=fused)
     if not callable(function):
         message = (
             f"compile was given {type(function).__name__}, which cannot be called. Give a function "
