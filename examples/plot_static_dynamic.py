@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from xpfit.backends.graph_loops import schedule
+from xpfit.backends.graph_schedule import schedule
 from xpfit.core.graph import compile, grad, namespace
 
 xp = namespace(np)
