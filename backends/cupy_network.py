@@ -60,11 +60,11 @@ def _compiled(device: int, rule: PointwiseRule, stored: str, computed: str, cut:
     return kernel
 
 
-def _targets(y: Array, found: Description, state: Array) -> tuple[Array, Array]:
-    # Codes of classes, or values; any array stands in for the other: the kernel does not read it.
+def _targets(y: Array, found: Description, order: Array, state: Array) -> tuple[Array, Array]:
+    # Codes of classes, or values; an array of the type stands in for the other, which is not read.
     if found.output == SOFTMAX_CROSS_ENTROPY:
         return launch._vector(y, np.int64), state
-    return state, launch._vector(y, state.dtype)
+    return order, launch._vector(y, state.dtype)
 
 
 def network_epoch(
@@ -99,9 +99,10 @@ def network_epoch(
         scratch = cupy.empty(max(1, cut.scratch_numbers(sizes)), dtype=dtype)
         steps = np.column_stack([plan.scalars, plan.gains, plan.thresholds])
         drawn = np.zeros(n_steps) if keys is None else keys
+        places = _moved(order, np.int64)
         arguments = (
-            X, *_targets(y, found, state), *launch._weight(sample_weight, state, dtype),
-            _moved(order, np.int64), _moved(found.table, np.int64),
+            X, *_targets(y, found, places, state), *launch._weight(sample_weight, state, dtype),
+            places, _moved(found.table, np.int64),
             _moved(found.numbers, np.float64), np.int32(found.table.shape[0]),
             np.int32(found.output), _moved(found.penalized, np.int64),
             np.int32(found.penalized.shape[0]), _moved(drawn, np.uint32), _moved(steps, dtype),
