@@ -195,11 +195,11 @@ def test_no_fold_is_blamed_for_x(case: str, wrong: float) -> None:
 
 
 def test_one_path_is_held_at_a_time() -> None:
-    A = sparse.random(60, 30_000, density=0.005, format="csr", random_state=0)
-    t = A @ (RNG.random(30_000) < 0.01) + RNG.normal(size=60)
+    A = sparse.random(60, 12_000, density=0.005, format="csr", random_state=0)
+    t = A @ (RNG.random(12_000) < 0.01) + RNG.normal(size=60)
     alphas = np.geomspace(0.5, 0.15, 40)
     numpy = backends.get_backend("numpy")
-    one_path = 8 * 30_000 * len(alphas)
+    one_path = 8 * 12_000 * len(alphas)
     for model in (LassoCV(alphas=alphas, cv=6, backend="numpy", tol=1e-2),
                   RidgeCV(1.0 / alphas, cv=6, backend="numpy")):  # fmt: skip
         tracemalloc.start()
@@ -210,7 +210,7 @@ def test_one_path_is_held_at_a_time() -> None:
         assert peak < 2.8 * one_path
     paths = fold_paths(A, t, folds_of(KFold(3), 60), strengths=alphas, tol=1e-2, relative_tol=True,
                        loss=HALF_SQUARED_ERROR, backend=numpy)  # fmt: skip
-    assert next(paths).W.shape == (40, 30_000, 1)
+    assert next(paths).W.shape == (40, 12_000, 1)
     paths.close()
 
 

@@ -41,6 +41,8 @@ def target(loss: Loss) -> Any:
 def test_it_is_the_path_of_other_backends(loss: Loss, options: dict[str, Any]) -> None:
     # FISTA, to which a Huber loss without curvature goes, takes seconds a strength on NumPy.
     n_strengths, tol = (6, 1e-7) if loss is LOSSES[3] else (8, 1e-10)
+    if loss is LOSSES[3] and ("standardize" in options or "fit_intercept" in options):
+        pytest.skip("half a minute each on NumPy: the other losses show it")
     eps = 0.3 if loss is LOSSES[3] else 0.1
     more = {"n_strengths": n_strengths, "eps": eps, "tol": tol, "max_iter": 2000, **options}
     y = target(loss)
