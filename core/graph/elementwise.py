@@ -30,17 +30,6 @@ class Elementwise(Primitive):
         super().__init__(name, function, space)
         self.factors = factors
 
-    def pull(self, node: Node, i: int, g: Any) -> Any:
-        factor = self.factors[i]
-        if factor is None:
-            return None
-        if factor is MINUS_ONE:
-            g = -g
-        elif factor is not ONE:
-            g = times(g, factor(self.space, node.value, *node.arguments))
-        shape = node.arguments[i].shape
-        return g if g.shape == shape else sum_to_shape(self.space, g, shape)
-
     def push(
         self, value: Any, tangents: dict[int, Any], arguments: list[Any], options: dict[str, Any]
     ) -> Any:

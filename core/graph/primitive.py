@@ -10,8 +10,6 @@ from array_api_compat import array_namespace
 from .node import TRACE_LEVEL, Box, Dual, Node, recording
 from .tracer import Tracer, constant, record
 
-Factor = Callable[..., Any]
-
 
 class Primitive:
     """A function of arrays, and its derivatives.

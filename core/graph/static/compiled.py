@@ -15,7 +15,8 @@ from ....backends import (
     fused_enabled,
     resolve_backend,
 )
-from ...optimizers.tree import leaves, unflatten
+from ...dispatch import run_kernel
+from ...optimizers.tree import leaves, tree_map, unflatten
 from ..namespace import space_of
 from ..node import Box
 from ..tracer import Tape, Tracer, TracingError, concrete
@@ -104,7 +105,7 @@ class Compiled:
             array = next(waiting)
             return tape.argument(array, space_of(array))
 
-        boxed, named = _with_leaves((arguments, options), traced)
+        boxed, named = tree_map(traced, (arguments, options))
         try:
             result = self._function(*boxed, **named)
         finally:
@@ -133,22 +134,26 @@ class Compiled:
         return f"<compiled {self._who}, {len(self._entries)} programs>"
 
 
-def _with_leaves(tree: Any, function: Callable[[Any], Any]) -> Any:
-    return unflatten(tree, [function(leaf) for leaf in leaves(tree)])
+def _by_lines(program: Program, write: Callable[..., Any], *, backend: Backend | None) -> Any:
+    """The generic `graph_program`: a line for each operation."""
+    return write(program)
 
 
-def _runner(program: Program, backend: Backend | None, fused: bool) -> Callable[..., Any]:
-    """How a program is run: by the backend's own kernel, by its compiler, or line by line."""
-    kernel = backend.kernels.get("graph_program") if backend is not None and fused else None
-    if kernel is not None and kernel.accepts(program, python_function):
-        fast: Callable[..., Any] = kernel.call(program, python_function)
-        return fast
-    run = python_function(program)
+def _by_compiler(program: Program, write: Callable[..., Any], *, backend: Backend) -> Any:
+    """The same lines, by the backend's own compiler where it can follow them all."""
+    run = write(program)
     opaque = any(operation.kind != "listed" for operation in program.operations)
-    if backend is None or not fused or opaque:
-        return run
-    compiled: Callable[..., Any] = backend.jit(run)
-    return compiled
+    return run if opaque else backend.jit(run)
+
+
+def _runner(program: Program, backend: Backend | None, fused: bool) -> Any:
+    """How a program is run: by the backend's own kernel, by its compiler, or line by line."""
+    if backend is None:
+        return _by_lines(program, python_function, backend=None)
+    generic = _by_compiler if fused else _by_lines
+    return run_kernel(
+        backend, "graph_program", generic, program, python_function, fused=fused, in_blocks=False
+    )
 
 
 def compile(
